@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Functions every folder uses: one static library per room, one executable per test.
+include_guard()
+
+if(VILA_SANITIZE)
+  add_compile_options(-fsanitize=${VILA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${VILA_SANITIZE})
+endif()
+
+set(VILA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
+
+# vila_room(name SOURCES files... LIBS libraries...)
+function(vila_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(vila_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(vila_${name} PUBLIC ${PROJECT_SOURCE_DIR}/native/src ${PROJECT_SOURCE_DIR}/native/include)
+  target_compile_options(vila_${name} PRIVATE ${VILA_WARNINGS})
+  target_link_libraries(vila_${name} PUBLIC ${ARG_LIBS})
+endfunction()
+
+# vila_test(name SOURCES files... LIBS libraries...): a doctest executable, registered with ctest; tests find their data through
+# the environment variable VILA_TEST_DATA.
+function(vila_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_compile_options(test_${name} PRIVATE ${VILA_WARNINGS})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${ARG_LIBS} vila_test_main)
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "VILA_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/data;VILA_ONNXRUNTIME=${VILA_ONNXRUNTIME_LIBRARY}")
+endfunction()
+
+# vila_fuzz(name SOURCES files... LIBS libraries...): a mutation fuzz target (see tests/fuzz/fuzz.h), run by ctest for
+# VILA_FUZZ_SECONDS (environment of the test run, default 20).
+function(vila_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_compile_options(fuzz_${name} PRIVATE ${VILA_WARNINGS})
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LIBS})
+  add_test(NAME fuzz_${name} COMMAND fuzz_${name})
+  set_tests_properties(fuzz_${name} PROPERTIES ENVIRONMENT "VILA_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/data" LABELS fuzz)
+endfunction()

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The public C++ API of vila4j: everything a caller (or the Java binding) can use. Standard library types only.
+//
+// Ownership: the classes here are handles on shared state; copying a handle is cheap and shares the state, which lives until
+// the last handle goes. A Session keeps its Model alive.
+// Threads: Model, Tokenizer, Image and Prompt may be used from any number of threads at once (Prompt: as long as none changes
+// it). A Session serves one call at a time; a second concurrent call throws Error{busy}. Only Session::cancel() may be called
+// while another thread is inside the session.
+// Errors: every function throws vila::Error and nothing else (unless noexcept). A call that throws has no effect.
+#ifndef VILA_VILA_H
+#define VILA_VILA_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#if defined(__GNUC__)
+#define VILA_API __attribute__((visibility("default")))
+#else
+#define VILA_API
+#endif
+
+namespace vila {
+
+/// What kind of failure an Error is. The numbers are stable: the Java binding maps each to an exception type.
+enum class ErrorCode : int {
+  invalid_argument = 1,  ///< an argument is outside what the function accepts
+  not_found = 2,         ///< a file, folder or library that was named does not exist
+  io = 3,                ///< the operating system refused a read, write, map or lock
+  bad_file = 4,          ///< a file's content is damaged or contradicts itself
+  unsupported = 5,       ///< well-formed, but something this version does not run
+  capacity = 6,          ///< a prompt, image or request is larger than what was reserved or what the model allows
+  busy = 7,              ///< the session is inside another call
+  cancelled = 8,         ///< stopped by cancel()
+  backend = 9,           ///< the backend (ONNX Runtime, TensorRT) failed
+  internal = 10          ///< a broken invariant of vila4j itself
+};
+
+/// The one exception type of this API. what() is a single line that names the file or argument, what was found and what was
+/// expected.
+class VILA_API Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message);
+  Error(const Error&);
+  ~Error() override;
+  /// The kind of failure.
+  ErrorCode code() const noexcept { return code_; }
+  /// "<number of the code>:<what()>", for bindings that carry only one string across a language border.
+  const char* coded() const noexcept { return coded_.c_str(); }
+
+ private:
+  ErrorCode code_;
+  std::string coded_;
+};
+
+/// Severity of a log line, least severe first.
+enum class LogLevel : int { trace = 0, debug = 1, info = 2, warn = 3, error = 4 };
+
+/// Receives log lines. Called from any thread, possibly several at once; must not throw and must not call into vila.
+class VILA_API LogListener {
+ public:
+  virtual ~LogListener();
+  /// `message` is one line of UTF-8 without its line end.
+  virtual void on_log(LogLevel level, const std::string& message) = 0;
+};
+
+/// Sends log lines of at least `level` to `listener` (not owned; must outlive its use) instead of nowhere; null removes it.
+/// When it returns, no call into the earlier listener is running any more.
+VILA_API void set_log_listener(LogListener* listener, LogLevel level);
+
+/// Receives progress of long work (compiling plans, loading). Called from the thread that does the work.
+class VILA_API ProgressListener {
+ public:
+  virtual ~ProgressListener();
+  /// `stage` is a short name ("vision plan"), `fraction` is 0..1 over the whole work. Returning false cancels the work: the
+  /// call that reports it throws Error{cancelled} and leaves nothing half-written.
+  virtual bool on_progress(const std::string& stage, double fraction) = 0;
+};
+
+/// "0.1.0" and so on.
+VILA_API std::string version();
+
+/// The live objects of this process by type, as lines "Type count", for leak tests. Types whose count is zero are listed too.
+VILA_API std::string live_objects();
+
+/// Sum of all counts of live_objects().
+VILA_API int64_t live_object_count();
+
+/// One line of a self-check.
+class VILA_API Check {
+ public:
+  std::string name;    ///< what was looked at, for example "ONNX Runtime library"
+  bool ok = false;     ///< usable
+  bool required = false;  ///< whether vila4j cannot work at all without it
+  std::string detail;  ///< version and path, or what is missing and what to do about it, in plain words
+};
+
+/// Looks at libraries, devices and CPU features, loading what it can; never throws for something that is missing.
+VILA_API std::vector<Check> doctor();
+
+/// Where to find the ONNX Runtime shared library; empty goes back to the default search: the environment variable
+/// VILA_ONNXRUNTIME, the folder of this library, then the system's search path. Takes effect before the first Model is loaded.
+VILA_API void set_onnxruntime_path(const std::string& path);
+
+/// An RGB image, 8 bits a channel, row by row, immutable.
+class VILA_API Image {
+ public:
+  /// Decodes JPEG, PNG or WebP (told apart by content) as Pillow's convert("RGB") would: alpha is dropped, EXIF rotation is
+  /// not applied. Throws not_found, io, bad_file, unsupported (another format), capacity (more than 1<<28 pixels).
+  static Image from_file(const std::string& path);
+  /// The same from memory; `name` is used in messages.
+  static Image from_memory(const uint8_t* bytes, size_t size, const std::string& name);
+  /// Copies `width`*`height`*3 bytes of RGB.
+  static Image from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height);
+
+  Image(const Image&);
+  Image& operator=(const Image&);
+  ~Image();
+
+  int32_t width() const noexcept;
+  int32_t height() const noexcept;
+  /// width*height*3 bytes, valid as long as this image lives.
+  const uint8_t* rgb() const noexcept;
+  size_t rgb_size() const noexcept;
+  /// Bicubic resize, bit-exact with Pillow's Image.resize (a = -0.5, antialiased, 8-bit two-pass).
+  Image resize(int32_t width, int32_t height) const;
+  /// 128-bit hash of size and pixels as 32 hex digits: the key of the image cache.
+  std::string content_hash() const;
+
+  struct Impl;
+  explicit Image(std::shared_ptr<const Impl> impl);
+  const std::shared_ptr<const Impl>& impl() const noexcept { return impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Text to token ids and back, exactly as the checkpoint's own tokenizer.
+class VILA_API Tokenizer {
+ public:
+  Tokenizer(const Tokenizer&);
+  Tokenizer& operator=(const Tokenizer&);
+  ~Tokenizer();
+
+  /// Opens the tokenizer of a checkpoint folder (or of a folder that holds only tokenizer files) without loading weights.
+  static Tokenizer load(const std::string& path);
+  /// Encodes UTF-8 text. Special tokens written in the text become their ids. With `add_special_tokens`, what the tokenizer
+  /// itself adds (usually a leading BOS) is added. Throws invalid_argument on text that is not UTF-8.
+  std::vector<int32_t> encode(const std::string& text, bool add_special_tokens) const;
+  /// The text of ids; bytes that are no UTF-8 become U+FFFD. Throws invalid_argument on an id outside the vocabulary.
+  std::string decode(const std::vector<int32_t>& ids, bool skip_special_tokens) const;
+  /// Number of ids, added tokens included.
+  int32_t vocab_size() const noexcept;
+  /// -1 where the tokenizer has none.
+  int32_t bos_id() const noexcept;
+  int32_t eos_id() const noexcept;
+  /// The id of an exact piece or added token, or -1.
+  int32_t token_to_id(const std::string& token) const;
+  /// The piece as it is stored (with its ▁ or byte-level letters); throws invalid_argument outside the vocabulary.
+  std::string id_to_token(int32_t id) const;
+
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl);
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Who speaks in a turn.
+enum class Role : int { user = 0, assistant = 1 };
+
+/// A conversation with images anywhere in it. Turns alternate user, assistant, user, ..., and end with the user's.
+class VILA_API Prompt {
+ public:
+  Prompt();
+  Prompt(const Prompt&);
+  Prompt& operator=(const Prompt&);
+  ~Prompt();
+
+  /// Begins a turn. Throws invalid_argument where the order user, assistant, user is broken.
+  Prompt& begin_turn(Role role);
+  /// Appends text to the current turn. `<image>` in it is plain text here. Throws invalid_argument on text that is not UTF-8.
+  Prompt& add_text(const std::string& text);
+  /// Appends an image to the current turn (user turns only).
+  Prompt& add_image(const Image& image);
+  /// Begins a turn whose text marks each image with `<image>`; the images are taken from those given to place_images().
+  Prompt& add_marked_turn(Role role, const std::string& text);
+  /// Gives the images of the `<image>` marks, in order. Throws invalid_argument unless their number equals the marks'. When no
+  /// turn has a mark at all, "<image>\n" is put before the first user turn once per image, as VILA's own command line does.
+  Prompt& place_images(const std::vector<Image>& images);
+  /// Replaces the template's system text.
+  Prompt& set_system(const std::string& text);
+  /// Uses a template other than the model's own: vicuna_v1, vicuna_v1_nosys, llava15, llama_3, llama_3_fix, llama_3_tinychat,
+  /// hermes-2, mpt, llama_2, plain, qwen2. Checked when the prompt is used.
+  Prompt& set_template(const std::string& id);
+
+  int32_t turn_count() const noexcept;
+  int32_t image_count() const noexcept;
+
+  struct Impl;
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A prompt as the model sees it.
+class VILA_API TokenizedPrompt {
+ public:
+  std::string text;                   ///< the turns in their template, `<image>` marking each image
+  std::vector<int32_t> input_ids;     ///< one placeholder id per image
+  int32_t sequence_length = 0;        ///< positions after the placeholders are replaced by image tokens
+  std::vector<int32_t> image_spans;   ///< start, length of each image in that sequence, flattened pairs
+};
+
+/// How to generate. Each field's default is the engine's.
+class VILA_API GenerationOptions {
+ public:
+  int32_t max_new_tokens = 512;       ///< at least 1; also bounded by the context
+  float temperature = 0.0f;           ///< 0 is greedy
+  int32_t top_k = 0;                  ///< 0 is off
+  float top_p = 1.0f;                 ///< (0, 1]; 1 is off
+  float min_p = 0.0f;                 ///< [0, 1); 0 is off: drops tokens below min_p times the best probability
+  float repetition_penalty = 1.0f;    ///< > 0; divides positive and multiplies negative logits of seen ids (prompt and answer)
+  float presence_penalty = 0.0f;      ///< subtracted once from the logits of generated ids
+  float frequency_penalty = 0.0f;     ///< subtracted per occurrence from the logits of generated ids
+  int64_t seed = -1;                  ///< < 0: a fresh seed each call, reported in Completion::seed
+  int32_t top_logprobs = -1;          ///< -1: no log probabilities; n >= 0: the chosen token's and the n best, at most 20
+  bool ignore_eos = false;            ///< generate on past the model's own stop ids
+  bool reuse_prefix = true;           ///< keep the positions that this session's cache shares with the prompt
+  std::vector<std::string> stop;      ///< stop strings; the answer ends before the first one
+  std::vector<int32_t> stop_ids;      ///< besides the model's own
+};
+
+/// Why generation ended.
+enum class FinishReason : int { stop_id = 0, stop_string = 1, length = 2, cancelled = 3 };
+
+/// A token and the natural logarithm of its probability (before temperature and penalties).
+class VILA_API TokenProbability {
+ public:
+  int32_t id = 0;
+  float logprob = 0.0f;
+};
+
+/// What generation gave.
+class VILA_API Completion {
+ public:
+  std::string text;                   ///< UTF-8, without stop string and without special tokens
+  std::vector<int32_t> ids;           ///< generated ids; a stop id that ended generation is not among them
+  FinishReason finish_reason = FinishReason::length;
+  int32_t prompt_tokens = 0;          ///< positions of the prompt, image tokens included
+  int32_t image_tokens = 0;           ///< those that are image tokens
+  int32_t cached_tokens = 0;          ///< positions of the prompt that were already in the session's cache
+  int32_t completion_tokens = 0;      ///< ids.size()
+  int64_t seed = 0;                   ///< the seed that was used
+  double image_seconds = 0;           ///< decoding and encoding images
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  std::vector<float> logprobs;        ///< of ids, when asked for
+  std::vector<TokenProbability> top_logprobs;  ///< options.top_logprobs entries per id, best first, flattened
+};
+
+/// Receives the answer as it grows. Called from the thread inside Session::generate.
+class VILA_API TokenListener {
+ public:
+  virtual ~TokenListener();
+  /// `text` is never a part of a UTF-8 character and never reaches into a stop string; it is not empty, except that a call with
+  /// `id` alone may carry none. Concatenated, the texts are Completion::text. Returning false cancels after this token.
+  virtual bool on_token(int32_t id, const std::string& text) = 0;
+};
+
+/// How to load a model.
+class VILA_API LoadOptions {
+ public:
+  std::string backend = "auto";       ///< "auto" or "onnxruntime"
+  std::string precision = "default";  ///< "default" (the engine's choice for this machine) or "fp32"
+  std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
+  int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
+  int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
+  int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
+  std::string prompt_template;        ///< empty: the checkpoint's own
+};
+
+/// What a checkpoint is.
+class VILA_API ModelInfo {
+ public:
+  std::string path;
+  std::string family;                 ///< "vila1.5", "vila1.0", ...
+  std::string language_model;         ///< "llama: 32 layers, hidden 2560, ..."
+  std::string vision_tower;
+  std::string projector;
+  std::string prompt_template;
+  std::string preprocessing;
+  std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32"
+  std::string precision;              ///< of the plan
+  std::string backend;                ///< "onnxruntime 1.28.0"
+  int32_t tokens_per_image = 0;
+  int32_t context_length = 0;
+  int32_t vocab_size = 0;
+  int32_t hidden_size = 0;
+  int32_t image_placeholder_id = -200;
+  std::vector<int32_t> eos_ids;
+  int64_t weight_bytes = 0;           ///< in the checkpoint
+  int64_t kv_bytes_per_token = 0;
+  int64_t parameters = 0;
+};
+
+/// The stages of one image as numbers, for comparison with other implementations. Row-major float32.
+class VILA_API EncodedImage {
+ public:
+  std::vector<int64_t> pixel_shape;     ///< [1,3,H,W]
+  std::vector<float> pixel_values;
+  std::vector<int64_t> feature_shape;   ///< [1,N,C]
+  std::vector<float> vision_features;
+  std::vector<int64_t> projected_shape; ///< [1,M,D]
+  std::vector<float> projected;
+};
+
+class Session;
+
+/// A loaded checkpoint: compiled plans, tokenizer and image cache. Thread-safe.
+class VILA_API Model {
+ public:
+  /// Loads a checkpoint folder, compiling its plans first where the cache holds none. `progress` may be null; it is not kept.
+  static Model load(const std::string& path, const LoadOptions& options, ProgressListener* progress);
+  /// Only compiles the plans into the cache; returns a line per plan: its name, bytes, and whether it was there already.
+  static std::vector<std::string> compile(const std::string& path, const LoadOptions& options, ProgressListener* progress);
+  /// Reads only configuration and headers: what a checkpoint is, without loading weights.
+  static ModelInfo describe(const std::string& path);
+
+  Model(const Model&);
+  Model& operator=(const Model&);
+  ~Model();
+
+  ModelInfo info() const;
+  Tokenizer tokenizer() const;
+  /// A new session with an empty cache; memory is taken as prompts need it.
+  Session new_session() const;
+  /// The prompt in its template as text, ids and spans.
+  TokenizedPrompt tokenize(const Prompt& prompt) const;
+  /// Runs one image, untiled, through every stage; nothing is taken from or put into the image cache.
+  EncodedImage encode_image(const Image& image) const;
+  /// The same from pixel values [1,3,H,W] of the tower's own size.
+  EncodedImage encode_pixels(const std::vector<float>& pixel_values) const;
+  /// Bytes and entries that the image token cache holds, and its hits and misses so far.
+  int64_t image_cache_bytes() const;
+  int64_t image_cache_entries() const;
+  int64_t image_cache_hits() const;
+  int64_t image_cache_misses() const;
+
+  struct Impl;
+  explicit Model(std::shared_ptr<Impl> impl);
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// One conversation's state: its KV cache and sampler. One call at a time.
+class VILA_API Session {
+ public:
+  Session(const Session&);
+  Session& operator=(const Session&);
+  ~Session();
+
+  /// Answers a prompt. `listener` may be null. Positions that the cache shares with the prompt are reused. On error the cache is
+  /// rolled back to what it held before, or emptied; the session stays usable. A cancelled call returns what was generated, with
+  /// FinishReason::cancelled. Throws capacity when the prompt does not fit the context.
+  Completion generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener);
+
+  /// Step by step, for those who sample themselves: computes the prompt afresh; logits() is then of its last position.
+  void prefill(const Prompt& prompt);
+  /// Appends one token; logits() is then of its position. Throws capacity at the context's end.
+  void decode(int32_t id);
+  /// Float32 [vocab_size] of the last position computed. Throws invalid_argument before the first prefill.
+  std::vector<float> logits() const;
+
+  /// Stops the call that is running in this session, at its next step; without one it does nothing. Any thread.
+  void cancel() noexcept;
+  /// Positions in the cache.
+  int32_t position() const noexcept;
+  /// Forgets everything; memory is kept.
+  void reset();
+
+  struct Impl;
+  explicit Session(std::shared_ptr<Impl> impl);
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace vila
+
+#endif  // VILA_VILA_H

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkpoint folder: its ModelSpec and its tensors, mapped and not copied.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/model_spec.h"
+#include "common/live_count.h"
+#include "common/mapped_file.h"
+
+namespace vila {
+
+/// One tensor inside a mapped file. Bounds are checked when it is made: data .. data+bytes lies in the file.
+struct TensorRef {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+  std::shared_ptr<const MappedFile> file;
+  uint64_t offset = 0;              ///< of the first byte, from the start of the file
+  uint64_t bytes = 0;               ///< product of shape times size_of(dtype)
+  const uint8_t* data() const { return file->data() + offset; }
+  int64_t elements() const;
+  /// A float copy of f32, f16 or bf16 data.
+  std::vector<float> to_float() const;
+};
+
+/// The tensors of one or more safetensors files. Throws bad_file (with file, tensor, found, expected) for: a header longer than
+/// the file or than 100 MiB, JSON that is no header, an unknown dtype, a shape whose product overflows or does not match its
+/// offsets, offsets beyond the file, overlapping tensors, a gap, the same name in two shards.
+class TensorStore {
+ public:
+  /// Opens one .safetensors file.
+  void add_file(const std::string& path);
+  /// Opens `folder`/model.safetensors.index.json and every shard it names (each must exist and hold what the index says), or
+  /// `folder`/model.safetensors; throws not_found naming both when there is neither.
+  void add_folder(const std::string& folder);
+  bool contains(const std::string& name) const;
+  /// Throws bad_file naming the tensor and the files searched.
+  const TensorRef& get(const std::string& name) const;
+  /// The same and checks the shape: "<file>: tensor <name> has shape [..], expected [..]".
+  const TensorRef& get(const std::string& name, const std::vector<int64_t>& shape) const;
+  const std::map<std::string, TensorRef>& all() const { return tensors_; }
+
+ private:
+  std::map<std::string, TensorRef> tensors_;
+  std::vector<std::string> files_;
+};
+
+/// Reads only configuration files: fast, touches no weights. Throws not_found, bad_file, unsupported naming file and key.
+ModelSpec read_model_spec(const std::string& folder);
+/// Where the tokenizer of a checkpoint (or bare tokenizer folder) lies.
+TokenizerSpec find_tokenizer(const std::string& folder);
+
+/// An opened checkpoint. Immutable; any thread.
+class Checkpoint {
+ public:
+  /// Reads the spec, maps every file and checks that each tensor the spec needs is there with its shape and a float dtype.
+  static std::shared_ptr<const Checkpoint> open(const std::string& folder);
+
+  const ModelSpec& spec() const { return spec_; }
+  const TensorStore& language() const { return language_; }
+  const TensorStore& vision() const { return vision_; }
+  const TensorStore& projector() const { return projector_; }
+  /// Bytes of the tensors the spec needs.
+  uint64_t weight_bytes() const { return weight_bytes_; }
+  /// Number of parameters the spec needs.
+  int64_t parameters() const { return parameters_; }
+  /// Identifies the weights without reading them all: names, shapes, offsets, file sizes and modification times, and a sample of
+  /// the bytes. For plan fingerprints.
+  std::string fingerprint() const;
+
+ private:
+  Checkpoint() = default;
+  ModelSpec spec_;
+  TensorStore language_, vision_, projector_;
+  uint64_t weight_bytes_ = 0;
+  int64_t parameters_ = 0;
+  LiveCount<LiveType::checkpoint> live_;
+};
+
+}  // namespace vila

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every input and output name shared by graph builders and runtime.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vila::graph::names {
+
+inline constexpr const char* kPixelValues = "pixel_values";
+inline constexpr const char* kVisionFeatures = "vision_features";
+inline constexpr const char* kFeatures = "features";
+inline constexpr const char* kProjected = "projected";
+inline constexpr const char* kInputsEmbeds = "inputs_embeds";
+inline constexpr const char* kSeqlensK = "seqlens_k";
+inline constexpr const char* kTotalSequenceLength = "total_sequence_length";
+inline constexpr const char* kLogits = "logits";
+inline constexpr const char* kHiddenStates = "hidden_states";
+inline std::string past_key(int64_t i) { return "past_key." + std::to_string(i); }
+inline std::string past_value(int64_t i) { return "past_value." + std::to_string(i); }
+inline std::string present_key(int64_t i) { return "present_key." + std::to_string(i); }
+inline std::string present_value(int64_t i) { return "present_value." + std::to_string(i); }
+
+}  // namespace vila::graph::names

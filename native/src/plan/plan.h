@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the session sees of a backend: compiled plans that run on bound memory.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "vila/vila.h"
+
+namespace vila::plan {
+
+/// Memory bound to an input or output for one run; not owned. Outputs must have their full size.
+struct Binding {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+  void* data = nullptr;
+};
+
+/// A compiled graph. run() may be called from several threads at once, each with its own bindings.
+class Plan {
+ public:
+  virtual ~Plan() = default;
+  /// Runs once. An output bound to the same address as an input is written in place (the KV cache). Every input and output of the
+  /// graph must be bound; throws internal otherwise, backend when the backend fails, cancelled when `stop` was raised.
+  virtual void run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, const std::atomic<bool>* stop) = 0;
+};
+
+struct CompileOptions {
+  int32_t threads = 0;              ///< 0: physical cores
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;         ///< "onnxruntime"
+  virtual std::string version() const = 0;      ///< "1.28.0"
+  /// Turns serialised ONNX (external data under "/") into a plan. Throws backend with the backend's own message.
+  virtual std::unique_ptr<Plan> compile(const std::string& onnx, const std::string& label, const CompileOptions& options) = 0;
+};
+
+/// Loads ONNX Runtime with dlopen (once a process; set_onnxruntime_path, $VILA_ONNXRUNTIME, next to this library, system).
+/// Throws not_found listing every path tried and why each failed; unsupported for an API version that is too old.
+std::shared_ptr<Backend> onnxruntime_backend();
+
+/// What doctor() says about this backend; never throws.
+std::vector<Check> onnxruntime_checks();
+
+/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx`, written once, found again by fingerprint.
+class PlanCache {
+ public:
+  /// `dir` empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j, then a folder under the temporary directory.
+  explicit PlanCache(const std::string& dir);
+  const std::string& dir() const { return dir_; }
+
+  struct Entry {
+    std::string path, bytes;        ///< the file and its whole content
+    bool existed = false;
+  };
+  /// Returns the entry, or makes it: takes the entry's file lock (so that two builders, in one process or two, do the work once),
+  /// calls `build`, writes to a temporary file, syncs and renames. A damaged entry (its checksum trailer does not match) is
+  /// rebuilt with a warning. Nothing half-written is ever read; an exception from `build` leaves no file.
+  Entry get_or_build(const std::string& label, const std::string& fingerprint, const std::function<std::string()>& build);
+
+ private:
+  std::string dir_;
+};
+
+}  // namespace vila::plan
