@@ -268,8 +268,9 @@ class VILA_API Completion {
 class VILA_API TokenListener {
  public:
   virtual ~TokenListener();
-  /// `text` is never a part of a UTF-8 character and never reaches into a stop string; it is not empty, except that a call with
-  /// `id` alone may carry none. Concatenated, the texts are Completion::text. Returning false cancels after this token.
+  /// One call per generated id, in order, and a last one with id -1 where text was still held back. `text` may be empty; it never
+  /// ends within a UTF-8 character and never reaches into a stop string. Concatenated, the texts are Completion::text. Returning
+  /// false cancels after this token.
   virtual bool on_token(int32_t id, const std::string& text) = 0;
 };
 
