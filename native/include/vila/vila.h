@@ -393,6 +393,19 @@ class VILA_API Session {
   std::shared_ptr<Impl> impl_;
 };
 
+/// One prompt of a prompts.json file.
+class VILA_API PromptCase {
+ public:
+  std::string name;                   ///< usable as a file name: not empty, no '/', no "..", unique in its file
+  std::string prompt_template;        ///< id for Prompt::set_template; empty: the model's own
+  std::vector<std::string> turns;     ///< user, assistant, user, ...; `<image>` marks an image
+  std::vector<std::string> images;    ///< file names in order, one per mark
+};
+
+/// Reads `{"prompts": [{"name", "template", "turns", "images"}, ...]}` ("template" and "images" may be absent; other keys are
+/// ignored). Throws not_found, io, capacity, and bad_file naming the file, the prompt and the field.
+VILA_API std::vector<PromptCase> read_prompts(const std::string& path);
+
 }  // namespace vila
 
 #endif  // VILA_VILA_H
