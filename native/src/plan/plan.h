@@ -2,14 +2,14 @@
 // What the session sees of a backend: compiled plans that run on bound memory.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "graph/graph.h"
+#include "common/dtype.h"
+#include "plan/stop_source.h"
 #include "vila/vila.h"
 
 namespace vila::plan {
@@ -27,8 +27,9 @@ class Plan {
  public:
   virtual ~Plan() = default;
   /// Runs once. An output bound to the same address as an input is written in place (the KV cache). Every input and output of the
-  /// graph must be bound; throws internal otherwise, backend when the backend fails, cancelled when `stop` was raised.
-  virtual void run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, const std::atomic<bool>* stop) = 0;
+  /// graph must be bound; throws internal otherwise, backend when the backend fails. Raising `stop` (may be null) before or during
+  /// the run ends it after the operator that is being computed; it then throws cancelled and the outputs hold anything.
+  virtual void run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, StopSource* stop) = 0;
 };
 
 struct CompileOptions {
