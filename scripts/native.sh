@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by setup.sh and test: the native build by preset, in build/PRESET.
+
+# setup_native PRESET: configures and builds everything of the preset. Returns non-zero on failure.
+setup_native() {
+  local preset=$1 folder=$root/build/$1
+  if [ -e "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"; then
+    rm -rf "$folder" # made when the checkout lay elsewhere
+  fi
+  if [ ! -e "$folder/CMakeCache.txt" ]; then
+    ! command -v ninja >/dev/null || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
+    ! command -v ccache >/dev/null || export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+  fi
+  step "configuring the native $preset build" "configure-$preset" cmake -S "$root" --preset "$preset" || return
+  step "native $preset build" "build-$preset" cmake --build "$folder" --parallel "$(jobs_at_once)"
+}
