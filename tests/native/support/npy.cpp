@@ -15,6 +15,27 @@
 namespace vila::testing {
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Elements stored first index fastest, as elements stored last index fastest.
+template <typename T>
+std::vector<T> to_c_order(const std::vector<T>& source, const std::vector<int64_t>& shape) {
+  std::vector<T> target(source.size());
+  for (size_t c = 0; c < target.size(); ++c) {
+    size_t rest = c, f = 0;
+    for (size_t d = shape.size(); d-- > 0;) {
+      size_t stride = 1;
+      for (size_t before = 0; before < d; ++before) stride *= static_cast<size_t>(shape[before]);
+      f += rest % static_cast<size_t>(shape[d]) * stride;
+      rest /= static_cast<size_t>(shape[d]);
+    }
+    target[c] = source[f];
+  }
+  return target;
+}
+
+}  // namespace
+
 Npy read_npy(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::stringstream stream;
@@ -26,7 +47,7 @@ Npy read_npy(const fs::path& path) {
   const size_t header_size = v1 ? byte(8) | byte(9) << 8 : byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24;
   const size_t start = v1 ? 10 : 12;
   const std::string header = content.substr(start, header_size);
-  if (header.find("'fortran_order': False") == std::string::npos) throw std::runtime_error(path.string() + ": not in C order");
+  const bool fortran = header.find("'fortran_order': True") != std::string::npos;
   std::smatch match;
   if (!std::regex_search(header, match, std::regex(R"('shape': \(([^)]*)\))"))) throw std::runtime_error(path.string() + ": no shape");
   Npy array;
@@ -48,6 +69,10 @@ Npy read_npy(const fs::path& path) {
   } else {
     array.bytes.resize(count);
     std::memcpy(array.bytes.data(), content.data() + data_start, bytes);
+  }
+  if (fortran) {
+    array.floats = to_c_order(array.floats, array.shape);
+    array.bytes = to_c_order(array.bytes, array.shape);
   }
   return array;
 }

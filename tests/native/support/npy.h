@@ -11,7 +11,7 @@
 
 namespace vila::testing {
 
-/// A NumPy array (version 1.0 or 2.0, little-endian, C order) of float32 or uint8.
+/// A NumPy array (version 1.0 or 2.0, little-endian) of float32 or uint8; elements in C order, whatever the file's.
 struct Npy {
   std::vector<int64_t> shape;
   std::vector<float> floats;      ///< of '<f4'

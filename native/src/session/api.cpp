@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public Model and Session: nothing but vila::Error leaves them.
+#include <new>
+#include <utility>
+
+#include "common/error.h"
+#include "image/preprocess.h"
+#include "session/engine.h"
+#include "session/session.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_api.h"
+
+namespace vila {
+namespace {
+
+/// Calls `body`; what is no Error becomes one.
+template <typename Body>
+auto guarded(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::capacity, "out of memory");
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::internal, error.what());
+  }
+}
+
+}  // namespace
+
+std::string version() { return VILA_VERSION; }
+
+struct Model::Impl {
+  std::shared_ptr<Engine> engine;
+};
+
+Model::Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::Model(const Model&) = default;
+Model& Model::operator=(const Model&) = default;
+Model::~Model() = default;
+
+Model Model::load(const std::string& path, const LoadOptions& options, ProgressListener* progress) {
+  return guarded([&] { return Model(std::make_shared<Impl>(Impl{Engine::load(path, options, progress)})); });
+}
+
+std::vector<std::string> Model::compile(const std::string& path, const LoadOptions& options, ProgressListener* progress) {
+  return guarded([&] {
+    const std::shared_ptr<const Checkpoint> checkpoint = Checkpoint::open(path);
+    check_load_options(options, checkpoint->spec());
+    const std::shared_ptr<plan::Backend> backend = plan::onnxruntime_backend();
+    std::vector<std::string> lines;
+    make_plans(*checkpoint, *backend, options, progress, &lines);
+    return lines;
+  });
+}
+
+ModelInfo Model::describe(const std::string& path) {
+  return guarded([&] { return vila::describe(*Checkpoint::open(path)); });
+}
+
+ModelInfo Model::info() const {
+  return guarded([&] { return impl_->engine->info(); });
+}
+Tokenizer Model::tokenizer() const {
+  return guarded([&] { return Tokenizer(std::make_shared<const Tokenizer::Impl>(impl_->engine->tokenizer())); });
+}
+Session Model::new_session() const {
+  return guarded([&] { return Session(std::make_shared<Session::Impl>(impl_->engine)); });
+}
+TokenizedPrompt Model::tokenize(const Prompt& prompt) const {
+  return guarded([&] { return vila::tokenize(*impl_->engine, prompt); });
+}
+EncodedImage Model::encode_image(const Image& image) const {
+  return guarded([&] { return impl_->engine->vision().inspect(image.impl()->rgb); });
+}
+EncodedImage Model::encode_pixels(const std::vector<float>& pixel_values) const {
+  return guarded([&] { return impl_->engine->vision().inspect(pixel_values); });
+}
+int64_t Model::image_cache_bytes() const { return impl_->engine->vision().cache().stats().bytes; }
+int64_t Model::image_cache_entries() const { return impl_->engine->vision().cache().stats().entries; }
+int64_t Model::image_cache_hits() const { return impl_->engine->vision().cache().stats().hits; }
+int64_t Model::image_cache_misses() const { return impl_->engine->vision().cache().stats().misses; }
+
+Session::Session(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(const Session&) = default;
+Session& Session::operator=(const Session&) = default;
+Session::~Session() = default;
+
+Completion Session::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
+  return guarded([&] { return impl_->generate(prompt, options, listener); });
+}
+void Session::prefill(const Prompt& prompt) {
+  guarded([&] { impl_->prefill(prompt); });
+}
+void Session::decode(int32_t id) {
+  guarded([&] { impl_->decode(id); });
+}
+std::vector<float> Session::logits() const {
+  return guarded([&] { return impl_->logits(); });
+}
+void Session::cancel() noexcept { impl_->cancel(); }
+int32_t Session::position() const noexcept { return impl_->position(); }
+void Session::reset() {
+  guarded([&] { impl_->reset(); });
+}
+
+}  // namespace vila

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loaded model: everything its sessions share.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "plan/plan.h"
+#include "session/language_runner.h"
+#include "session/vision_encoder.h"
+#include "tokenizer/tokenizer.h"
+#include "vila/vila.h"
+
+namespace vila {
+
+/// The compiled plans of a checkpoint.
+struct Plans {
+  std::unique_ptr<plan::Plan> vision, projector, language;
+};
+
+/// Finds or makes the three plans in the cache. A plan that is made is checked before it is published: see parity.h.
+/// With `lines`, appends for each plan "<file name>: <bytes> bytes, compiled|already there".
+Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
+                 std::vector<std::string>* lines);
+
+/// Immutable after construction but for the image cache; any thread.
+class Engine {
+ public:
+  /// Throws what Model::load documents.
+  static std::shared_ptr<Engine> load(const std::string& path, const LoadOptions& options, ProgressListener* progress);
+
+  const ModelSpec& spec() const { return checkpoint_->spec(); }
+  const std::shared_ptr<const TokenizerBase>& tokenizer() const { return tokenizer_; }
+  const EmbeddingTable& embeddings() const { return *embeddings_; }
+  VisionEncoder& vision() { return *vision_; }
+  plan::Plan& language_plan() { return *plans_.language; }
+  /// Most positions of a session.
+  int64_t context() const { return context_; }
+  /// The template in force.
+  const PromptSpec& prompt_spec() const { return prompt_spec_; }
+  ModelInfo info() const;
+
+ private:
+  Engine() = default;
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  std::shared_ptr<const TokenizerBase> tokenizer_;
+  std::shared_ptr<plan::Backend> backend_;
+  Plans plans_;
+  PromptSpec prompt_spec_;
+  std::optional<EmbeddingTable> embeddings_;
+  std::optional<VisionEncoder> vision_;
+  int64_t context_ = 0;
+  LiveCount<LiveType::model> live_;
+};
+
+/// What a checkpoint is, from its headers alone.
+ModelInfo describe(const Checkpoint& checkpoint);
+
+/// Checks backend, precision, threads, context and template of `options` against the spec; returns the context length.
+int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
+
+}  // namespace vila

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/kv_cache.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "common/error.h"
+
+namespace vila {
+namespace {
+
+constexpr int64_t kSmallestBucket = 256;
+
+}  // namespace
+
+KvCache::KvCache(const LanguageSpec& spec, int64_t limit)
+    : kv_heads_(spec.kv_heads),
+      head_dim_(spec.head_dim),
+      limit_(limit),
+      keys_(static_cast<size_t>(spec.layers)),
+      values_(static_cast<size_t>(spec.layers)) {}
+
+KvCache::Buffer KvCache::grow(const Buffer& old, int64_t capacity, int64_t used) const {
+  // calloc leaves pages untouched until they are written: a large bucket costs only what the sequence uses.
+  Buffer buffer(static_cast<float*>(std::calloc(static_cast<size_t>(kv_heads_ * capacity * head_dim_), sizeof(float))));
+  if (buffer == nullptr) fail(ErrorCode::capacity, "KV cache: no memory for ", capacity, " positions");
+  for (int64_t head = 0; head < kv_heads_ && used > 0; ++head) {
+    std::memcpy(buffer.get() + head * capacity * head_dim_, old.get() + head * capacity_ * head_dim_,
+                static_cast<size_t>(used * head_dim_) * sizeof(float));
+  }
+  return buffer;
+}
+
+void KvCache::reserve(int64_t positions, int64_t used) {
+  if (positions > limit_) fail(ErrorCode::capacity, "KV cache: ", positions, " positions asked for, at most ", limit_);
+  if (positions <= capacity_) return;
+  const auto bucket = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(positions, kSmallestBucket))));
+  const int64_t capacity = std::min(bucket, limit_);
+  std::vector<Buffer> keys, values;
+  for (size_t layer = 0; layer < keys_.size(); ++layer) {
+    keys.push_back(grow(keys_[layer], capacity, used));
+    values.push_back(grow(values_[layer], capacity, used));
+  }
+  keys_ = std::move(keys);
+  values_ = std::move(values);
+  capacity_ = capacity;
+}
+
+}  // namespace vila

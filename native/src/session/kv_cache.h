@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keys and values of one sequence, written in place by the language plan.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "checkpoint/model_spec.h"
+#include "common/live_count.h"
+
+namespace vila {
+
+/// Per layer one key and one value buffer, float32 [1, kv_heads, capacity, head_dim]. Rows at and beyond the sequence's length hold
+/// anything. Owned by one session; not thread-safe.
+class KvCache {
+ public:
+  /// Empty; at most `limit` positions.
+  KvCache(const LanguageSpec& spec, int64_t limit);
+
+  /// Makes room for `positions`: the capacity becomes the next bucket (a power of two from 256 up, at most the limit), and the
+  /// first `used` rows of every head are kept. Throws capacity beyond the limit or when memory is lacking; then nothing changed.
+  void reserve(int64_t positions, int64_t used);
+
+  int64_t capacity() const { return capacity_; }
+  int64_t limit() const { return limit_; }
+  int64_t layers() const { return static_cast<int64_t>(keys_.size()); }
+  float* key(int64_t layer) { return keys_[static_cast<size_t>(layer)].get(); }
+  float* value(int64_t layer) { return values_[static_cast<size_t>(layer)].get(); }
+  /// Shape of each buffer.
+  std::vector<int64_t> shape() const { return {1, kv_heads_, capacity_, head_dim_}; }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  using Buffer = std::unique_ptr<float[], Free>;
+  Buffer grow(const Buffer& old, int64_t capacity, int64_t used) const;
+
+  int64_t kv_heads_, head_dim_, limit_, capacity_ = 0;
+  std::vector<Buffer> keys_, values_;
+  LiveCount<LiveType::kv_cache> live_;
+};
+
+}  // namespace vila

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/parity.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/error.h"
+#include "graph/names.h"
+#include "session/kv_cache.h"
+#include "session/language_runner.h"
+
+namespace vila {
+namespace names = graph::names;
+namespace {
+
+constexpr int64_t kTokens = 6;      // of the language check
+constexpr int64_t kPrefill = 3;     // of them in the first step of the stepwise way
+constexpr double kTolerance = 1e-3; // of the largest logit, in fp32
+
+void require_finite(const std::vector<float>& values, const char* what) {
+  if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+    fail(ErrorCode::backend, what, ": a fresh plan gives values that are not finite; the plan is not kept");
+  }
+}
+
+void run_once(plan::Plan& plan, const char* in, std::vector<int64_t> in_shape, std::vector<float>& input, const char* out,
+              std::vector<int64_t> out_shape, const char* what) {
+  int64_t count = 1;
+  for (const int64_t d : out_shape) count *= d;
+  std::vector<float> output(static_cast<size_t>(count));
+  plan.run({{in, DType::f32, std::move(in_shape), input.data()}}, {{out, DType::f32, std::move(out_shape), output.data()}}, nullptr);
+  require_finite(output, what);
+}
+
+}  // namespace
+
+void check_vision_plan(const ModelSpec& spec, plan::Plan& plan) {
+  const int64_t side = spec.vision.image;
+  std::vector<float> pixels(static_cast<size_t>(3 * side * side), 0.0f);
+  run_once(plan, names::kPixelValues, {1, 3, side, side}, pixels, names::kVisionFeatures,
+           {1, spec.vision.tokens(), spec.vision.hidden}, "vision plan");
+}
+
+void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
+  const int64_t tokens = spec.vision.tokens();
+  std::vector<float> features(static_cast<size_t>(tokens * spec.projector.input));
+  for (size_t i = 0; i < features.size(); ++i) features[i] = static_cast<float>(i % 7) - 3.0f;
+  run_once(plan, names::kFeatures, {1, tokens, spec.projector.input}, features, names::kProjected,
+           {1, spec.tokens_per_image(), spec.projector.output}, "projector plan");
+}
+
+void check_language_plan(const Checkpoint& checkpoint, plan::Plan& plan) {
+  const LanguageSpec& spec = checkpoint.spec().language;
+  const EmbeddingTable table(checkpoint);
+  const int64_t tokens = std::min(kTokens, spec.max_positions);
+  std::vector<float> embeds(static_cast<size_t>(tokens * spec.hidden));
+  for (int64_t i = 0; i < tokens; ++i) {
+    table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens), embeds.data() + i * spec.hidden);
+  }
+  LanguageRunner runner(spec, plan);
+  std::vector<float> whole(static_cast<size_t>(spec.vocab)), stepwise(whole.size());
+  KvCache first(spec, tokens), second(spec, tokens);
+  first.reserve(tokens, 0);
+  second.reserve(tokens, 0);
+  runner.run(first, 0, embeds.data(), tokens, whole.data(), nullptr);
+  const int64_t prefill = std::min(kPrefill, tokens);
+  runner.run(second, 0, embeds.data(), prefill, stepwise.data(), nullptr);
+  for (int64_t i = prefill; i < tokens; ++i) runner.run(second, i, embeds.data() + i * spec.hidden, 1, stepwise.data(), nullptr);
+  require_finite(whole, "language plan");
+  require_finite(stepwise, "language plan");
+  double difference = 0, largest = 1;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    difference = std::max(difference, static_cast<double>(std::abs(whole[i] - stepwise[i])));
+    largest = std::max(largest, static_cast<double>(std::abs(whole[i])));
+  }
+  if (difference > kTolerance * largest) {
+    fail(ErrorCode::backend, "language plan: prefill and decode differ by ", difference, " in a logit (largest ", largest,
+         "); the plan is not kept");
+  }
+}
+
+}  // namespace vila

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graphs to plans through the cache on disk.
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "graph/builders.h"
+#include "graph/graph.h"
+#include "session/engine.h"
+#include "session/parity.h"
+#include "session/progress.h"
+
+namespace vila {
+namespace {
+
+constexpr const char* kPrecision = "fp32";
+
+/// Everything that decides what a graph's bytes are: the weights and where they lie (graphs point into the checkpoint's files), the
+/// graph writer, precision and backend. Capacity and device do not: CPU plans have dynamic shapes.
+std::string fingerprint(const Checkpoint& checkpoint, const plan::Backend& backend) {
+  std::set<std::string> files;
+  for (const TensorStore* store : {&checkpoint.language(), &checkpoint.vision(), &checkpoint.projector()}) {
+    for (const auto& [name, tensor] : store->all()) files.insert(tensor.file->path());
+  }
+  Hasher hasher;
+  hasher.text(checkpoint.fingerprint()).number(graph::kGraphVersion).text(kPrecision).text(backend.name()).text(backend.version());
+  for (const std::string& file : files) hasher.text(real_path(file));
+  return hasher.finish().hex();
+}
+
+}  // namespace
+
+Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
+                 std::vector<std::string>* lines) {
+  plan::PlanCache cache(options.cache_dir);
+  const std::string key = fingerprint(checkpoint, backend);
+  const graph::BuildOptions build;
+  plan::CompileOptions compile;
+  compile.threads = options.threads;
+
+  using Build = graph::Graph (*)(const Checkpoint&, const graph::BuildOptions&);
+  using Check = std::function<void(plan::Plan&)>;
+  const auto make = [&](const char* kind, Build build_graph, const Check& check) {
+    const std::string label = std::string(kind) + "-" + kPrecision;
+    std::unique_ptr<plan::Plan> compiled;
+    const plan::PlanCache::Entry entry = cache.get_or_build(label, key, [&] {
+      std::string onnx = graph::serialize(build_graph(checkpoint, build));
+      compiled = backend.compile(onnx, label, compile);
+      check(*compiled);  // What does not pass is never published.
+      return onnx;
+    });
+    log(LogLevel::debug, entry.path, entry.existed ? ": found" : ": written");
+    if (lines != nullptr) {
+      const std::string file = entry.path.substr(entry.path.rfind('/') + 1);
+      lines->push_back(join(file, ": ", entry.bytes.size(), " bytes, ", entry.existed ? "already there" : "compiled"));
+    }
+    if (compiled == nullptr) compiled = backend.compile(entry.bytes, label, compile);
+    return compiled;
+  };
+
+  const ModelSpec& spec = checkpoint.spec();
+  Plans plans;
+  report(progress, "vision plan", 0.05);
+  plans.vision = make("vision", graph::build_vision, [&](plan::Plan& plan) { check_vision_plan(spec, plan); });
+  report(progress, "projector plan", 0.25);
+  plans.projector = make("projector", graph::build_projector, [&](plan::Plan& plan) { check_projector_plan(spec, plan); });
+  report(progress, "language plan", 0.3);
+  plans.language = make("language", graph::build_language, [&](plan::Plan& plan) { check_language_plan(checkpoint, plan); });
+  return plans;
+}
+
+}  // namespace vila

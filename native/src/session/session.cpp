@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "common/error.h"
+#include "session/sampler.h"
+
+namespace vila {
+namespace {
+
+// Positions per prefill step: bounds the memory of activations.
+constexpr size_t kPrefillChunk = 512;
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Ids that end an answer, and stop strings for the template's stop tokens that the vocabulary lacks.
+struct Stops {
+  std::vector<int32_t> ids;
+  std::vector<std::string> strings;
+};
+
+Stops collect_stops(const Engine& engine, const std::string& template_id, const GenerationOptions& options) {
+  Stops stops{options.stop_ids, options.stop};
+  if (options.ignore_eos) return stops;
+  const std::vector<int32_t>& eos = engine.spec().language.eos_ids;
+  stops.ids.insert(stops.ids.end(), eos.begin(), eos.end());
+  for (const std::string& token : template_stop_tokens(template_id)) {
+    const int32_t id = engine.tokenizer()->token_to_id(token);
+    if (id >= 0) {
+      stops.ids.push_back(id);
+    } else {
+      stops.strings.push_back(token);
+    }
+  }
+  return stops;
+}
+
+/// Turns generated ids into text for the listener and the completion.
+class Writer {
+ public:
+  Writer(const Engine& engine, std::vector<std::string> stops, TokenListener* listener, Completion& completion)
+      : vocab_(engine.tokenizer()->vocab_size()),
+        decoder_(engine.tokenizer(), true),
+        matcher_(std::move(stops)),
+        listener_(listener),
+        completion_(completion) {}
+
+  /// Returns whether to go on.
+  bool push(int32_t id) {
+    // A padded embedding table has ids that no token stands behind: they carry no text.
+    return emit(id, matcher_.push(id < vocab_ ? decoder_.push(id) : std::string()));
+  }
+  void finish() {
+    const std::string rest = stopped() ? std::string() : matcher_.push(decoder_.finish());
+    const std::string last = rest + matcher_.finish();
+    if (!last.empty()) emit(-1, last);
+  }
+  bool stopped() const { return matcher_.stopped(); }
+
+ private:
+  bool emit(int32_t id, const std::string& text) {
+    completion_.text += text;
+    return listener_ == nullptr || listener_->on_token(id, text);
+  }
+
+  const int32_t vocab_;
+  StreamDecoder decoder_;
+  StopMatcher matcher_;
+  TokenListener* listener_;
+  Completion& completion_;
+};
+
+size_t common_prefix(const std::vector<Element>& a, const std::vector<Element>& b) {
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
+}  // namespace
+
+class Session::Impl::Running {
+ public:
+  explicit Running(const Impl& session) : session_(session) {
+    const std::lock_guard lock(session_.mutex_);
+    if (session_.running_) fail(ErrorCode::busy, "session: inside another call; use one session per thread");
+    session_.running_ = true;
+  }
+  ~Running() {
+    const std::lock_guard lock(session_.mutex_);
+    session_.running_ = false;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  const Impl& session_;
+};
+
+Session::Impl::Impl(std::shared_ptr<Engine> engine)
+    : engine_(std::move(engine)),
+      cache_(engine_->spec().language, engine_->context()),
+      runner_(engine_->spec().language, engine_->language_plan()) {}
+
+double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
+  const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
+  const size_t total = prompt.elements.size();
+  const auto tokens_per_image = static_cast<size_t>(engine_->spec().tokens_per_image());
+
+  const Stopwatch image_watch;
+  std::vector<ImageTokens> images;  // null where the whole image lies in the kept prefix
+  for (const PreparedPrompt::Slot& slot : prompt.images) {
+    const bool kept = static_cast<size_t>(slot.start) + tokens_per_image <= keep;
+    images.push_back(kept ? nullptr : engine_->vision().encode(*slot.image.impl(), &stop_));
+  }
+  const double image_seconds = image_watch.seconds();
+
+  // From here on the cache changes; sequence_ always says what it holds.
+  cache_.reserve(static_cast<int64_t>(total), static_cast<int64_t>(std::min(sequence_.size(), keep)));
+  sequence_.resize(keep);
+  std::vector<float> logits(static_cast<size_t>(engine_->spec().language.vocab));
+  logits_.clear();
+  size_t next_image = 0;
+  while (sequence_.size() < total) {
+    const size_t start = sequence_.size();
+    const size_t count = std::min(kPrefillChunk, total - start);
+    embeds_.resize(count * hidden);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = start + i;
+      while (next_image < images.size() && static_cast<size_t>(prompt.images[next_image].start) + tokens_per_image <= at) ++next_image;
+      const bool inside = next_image < images.size() && static_cast<size_t>(prompt.images[next_image].start) <= at;
+      float* row = embeds_.data() + i * hidden;
+      if (inside) {
+        const size_t token = at - static_cast<size_t>(prompt.images[next_image].start);
+        std::memcpy(row, images[next_image]->data() + token * hidden, hidden * sizeof(float));
+      } else {
+        engine_->embeddings().row(prompt.elements[at].id, row);
+      }
+    }
+    runner_.run(cache_, static_cast<int64_t>(start), embeds_.data(), static_cast<int64_t>(count), logits.data(), &stop_);
+    sequence_.insert(sequence_.end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
+                     prompt.elements.begin() + static_cast<std::ptrdiff_t>(start + count));
+  }
+  logits_ = std::move(logits);
+  return image_seconds;
+}
+
+void Session::Impl::step(int32_t id) {
+  embeds_.resize(static_cast<size_t>(engine_->spec().language.hidden));
+  engine_->embeddings().row(id, embeds_.data());
+  try {
+    runner_.run(cache_, static_cast<int64_t>(sequence_.size()), embeds_.data(), 1, logits_.data(), &stop_);
+  } catch (...) {
+    logits_.clear();  // They may be half-written.
+    throw;
+  }
+  sequence_.push_back({id, {}});
+}
+
+Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
+  const Running running(*this);
+  stop_.clear();
+  check_options(options);
+  const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
+  const auto total = static_cast<int64_t>(prepared.elements.size());
+  const int64_t room = engine_->context() - total;
+  const auto vocab = static_cast<int32_t>(engine_->spec().language.vocab);
+
+  Completion completion;
+  completion.prompt_tokens = static_cast<int32_t>(total);
+  completion.image_tokens = static_cast<int32_t>(static_cast<int64_t>(prepared.images.size()) * engine_->spec().tokens_per_image());
+  Sampler sampler(options, vocab);
+  completion.seed = sampler.seed();
+  for (const Element& element : prepared.elements) {
+    if (element.image == Hash128{}) sampler.see_prompt(element.id);
+  }
+  const Stops stops = collect_stops(*engine_, prepared.template_id, options);
+  Writer writer(*engine_, stops.strings, listener, completion);
+
+  // The last position is always computed: its logits are needed.
+  const size_t keep = options.reuse_prefix ? std::min(common_prefix(sequence_, prepared.elements), prepared.elements.size() - 1) : 0;
+  const Stopwatch prefill_watch;
+  try {
+    cache_.reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
+    completion.image_seconds = compute(prepared, keep);
+    completion.cached_tokens = static_cast<int32_t>(keep);
+    completion.prefill_seconds = prefill_watch.seconds() - completion.image_seconds;
+
+    const Stopwatch decode_watch;
+    while (true) {
+      const int32_t id = sampler.sample(logits_.data());
+      if (std::find(stops.ids.begin(), stops.ids.end(), id) != stops.ids.end()) {
+        completion.finish_reason = FinishReason::stop_id;
+        break;
+      }
+      completion.ids.push_back(id);
+      if (options.top_logprobs >= 0) {
+        completion.logprobs.push_back(logprob_of(logits_.data(), vocab, id));
+        const auto best = vila::top_logprobs(logits_.data(), vocab, options.top_logprobs);
+        completion.top_logprobs.insert(completion.top_logprobs.end(), best.begin(), best.end());
+      }
+      const bool go_on = writer.push(id);
+      const auto count = static_cast<int64_t>(completion.ids.size());
+      if (writer.stopped()) {
+        completion.finish_reason = FinishReason::stop_string;
+        break;
+      }
+      if (!go_on || stop_.raised()) {
+        completion.finish_reason = FinishReason::cancelled;
+        break;
+      }
+      if (count >= options.max_new_tokens || count > room) {
+        completion.finish_reason = FinishReason::length;
+        break;
+      }
+      step(id);
+    }
+    completion.decode_seconds = decode_watch.seconds();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::cancelled || !stop_.raised()) throw;
+    completion.finish_reason = FinishReason::cancelled;
+  }
+  writer.finish();
+  completion.completion_tokens = static_cast<int32_t>(completion.ids.size());
+  return completion;
+}
+
+void Session::Impl::prefill(const Prompt& prompt) {
+  const Running running(*this);
+  stop_.clear();
+  compute(prepare_prompt(*engine_, prompt), 0);
+}
+
+void Session::Impl::decode(int32_t id) {
+  const Running running(*this);
+  stop_.clear();
+  if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: decode() before the first prefill()");
+  const auto position = static_cast<int64_t>(sequence_.size());
+  if (position >= engine_->context()) fail(ErrorCode::capacity, "session: all ", engine_->context(), " positions of the context are used");
+  cache_.reserve(position + 1, position);
+  step(id);
+}
+
+std::vector<float> Session::Impl::logits() const {
+  const Running running(*this);
+  if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: logits() before the first prefill()");
+  return logits_;
+}
+
+void Session::Impl::cancel() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (running_) stop_.raise();
+}
+
+int32_t Session::Impl::position() const noexcept { return static_cast<int32_t>(sequence_.size()); }
+
+void Session::Impl::reset() {
+  const Running running(*this);
+  sequence_.clear();
+  logits_.clear();
+}
+
+}  // namespace vila
