@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to the graphs of its vision tower, projector and language model, in a dialect.
 //
-// The graphs' inputs and outputs, by name (names.h):
+// The graphs' inputs and outputs, by name (names.h); a dimension written as a word is dynamic, N and N' are fixed:
 //   vision     pixel_values f32 [crops, 3, S, S]         -> vision_features f32 [crops, N, C]
 //   projector  features f32 [blocks, N', C']             -> projected f32 [blocks, M, D]
-//   language   inputs_embeds f32 [batch, T, D], seqlens_k i32 [batch] (positions in the cache after this step, minus one),
-//              total_sequence_length i32 [1] (scalar tensor shape []), past_key.i / past_value.i f32 [batch, kv_heads, capacity, head_dim]
-//              -> logits f32 [batch, V] of the last of the T positions, present_key.i / present_value.i (same buffers as past)
+//   language   inputs_embeds f32 [batch, length, D], seqlens_k i32 [batch] (positions in the cache after this step, minus one),
+//              total_sequence_length i32 [] (a scalar: the largest of seqlens_k + 1),
+//              past_key.i / past_value.i f32 [batch, kv_heads, capacity, head_dim]
+//              -> logits f32 [batch, V] of the last of the length positions, present_key.i / present_value.i (same buffers as past)
+//
+// What a language step may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
+//   first prompt    length >= 1, total = length: any batch, the cache is filled from its first row.
+//   next chunk      length > 1, total > length: batch 1 only; positions total-length .. total-1 are written behind the earlier ones.
+//   decode          length 1: any batch, each sequence at its own seqlens_k.
+// Rows of the cache at and beyond seqlens_k + 1 are never read, so a cache may be cut back by passing a smaller seqlens_k.
+// Scratch memory of a step: batch * heads * length * capacity floats in each attention, so long prompts are best run in chunks.
 #pragma once
 
 #include <memory>
@@ -29,8 +37,21 @@ struct BuildOptions {
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
 inline constexpr int kGraphVersion = 1;
 
-Graph build_vision(const Checkpoint& checkpoint, const BuildOptions& options);
-Graph build_projector(const Checkpoint& checkpoint, const BuildOptions& options);
-Graph build_language(const Checkpoint& checkpoint, const BuildOptions& options);
+// Each throws unsupported for a compute type or a packing that the dialect does not write, bad_file for a missing or misshapen
+// tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.
+Graph build_vision(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options);
+/// `tokens` is the number of features of one block, N'.
+Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options);
+Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options);
+
+inline Graph build_vision(const Checkpoint& checkpoint, const BuildOptions& options) {
+  return build_vision(checkpoint.spec().vision, checkpoint.vision(), options);
+}
+inline Graph build_projector(const Checkpoint& checkpoint, const BuildOptions& options) {
+  return build_projector(checkpoint.spec().projector, checkpoint.spec().vision.tokens(), checkpoint.projector(), options);
+}
+inline Graph build_language(const Checkpoint& checkpoint, const BuildOptions& options) {
+  return build_language(checkpoint.spec().language, checkpoint.language(), options);
+}
 
 }  // namespace vila::graph

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/cpu_dialect.h"
+
+#include <cmath>
+#include <limits>
+
+#include "common/error.h"
+#include "graph/names.h"
+#include "graph/onnx_schema.h"
+#include "graph/rope_table.h"
+
+namespace vila::graph {
+namespace {
+
+constexpr const char* kMicrosoft = "com.microsoft";
+constexpr int64_t kOpset = 20;              // the first with Gelu
+constexpr const char* kCosCache = "rope_cos";
+constexpr const char* kSinCache = "rope_sin";
+
+Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
+
+}  // namespace
+
+CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name) {
+  import("", kOpset);
+  import(kMicrosoft, 1);
+}
+
+Value CpuDialect::activate(const Value& x, Activation activation) {
+  switch (activation) {
+    case Activation::silu: return node("QuickGelu", {x}, {{"alpha", 1.0F}}, kMicrosoft);
+    case Activation::quick_gelu: return node("QuickGelu", {x}, {{"alpha", 1.702F}}, kMicrosoft);
+    case Activation::gelu_erf: return node("Gelu", {x}, {{"approximate", std::string("none")}});
+    case Activation::gelu_tanh: return node("Gelu", {x}, {{"approximate", std::string("tanh")}});
+  }
+  fail(ErrorCode::internal, "graph: unknown activation ", static_cast<int>(activation));
+}
+
+Value CpuDialect::weight(const TensorRef& tensor) {
+  if (tensor.dtype == DType::f32) return stored(tensor);
+  if (tensor.dtype != DType::f16 && tensor.dtype != DType::bf16) {
+    fail(ErrorCode::unsupported, tensor.file->path(), ": tensor ", tensor.name, " is ", name_of(tensor.dtype),
+         ", expected fp32, fp16 or bf16");
+  }
+  const auto [found, added] = widened_.try_emplace(tensor.name, tensor.name + ".fp32");
+  if (added) {
+    const auto to = static_cast<int64_t>(onnx::DataType::float32);
+    node("Cast", {stored(tensor)}, std::vector<Value>{found->second}, {{"to", to}}, "");
+  }
+  return found->second;
+}
+
+Value CpuDialect::linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) {
+  std::vector<Value> inputs{x, weight(matrix)};
+  if (bias != nullptr) inputs.push_back(weight(*bias));
+  return node("Gemm", inputs, {{"transB", int64_t{1}}});
+}
+
+Value CpuDialect::rms_norm(const Value& x, const TensorRef& gain, double eps) {
+  // ONNX Runtime keeps this operator of its own in the default domain.
+  return node("SimplifiedLayerNormalization", {x, weight(gain)}, {{"axis", int64_t{-1}}, epsilon(eps), {"stash_type", int64_t{1}}});
+}
+
+Dialect::Residual CpuDialect::add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) {
+  const Residual result{fresh("residual"), fresh("normed")};
+  // Outputs: normed, mean and inverse deviation (not computed), sum.
+  node("SkipSimplifiedLayerNormalization", {x, delta, weight(gain)}, {result.normed, "", "", result.sum}, {epsilon(eps)}, kMicrosoft);
+  return result;
+}
+
+Value CpuDialect::layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) {
+  return node("LayerNormalization", {x, weight(gain), weight(bias)}, {{"axis", int64_t{-1}}, epsilon(eps)});
+}
+
+Value CpuDialect::patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) {
+  const int64_t channels = kernel.shape.at(0);
+  const std::vector<int64_t> patch{kernel.shape.at(2), kernel.shape.at(3)};
+  std::vector<Value> inputs{pixels, weight(kernel)};
+  if (bias != nullptr) inputs.push_back(weight(*bias));
+  const Value map = node("Conv", inputs, {{"kernel_shape", patch}, {"strides", patch}});
+  return transpose(reshape(map, {0, channels, -1}), {0, 2, 1});
+}
+
+Value CpuDialect::attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) {
+  const int64_t channels = shape.heads * shape.head_dim;
+  std::vector<Value> inputs;
+  for (const Value& x : {q, k, v}) inputs.push_back(reshape(x, {-1, shape.tokens, channels}));
+  const Attribute scale{"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.head_dim)))};
+  return reshape(node("MultiHeadAttention", inputs, {{"num_heads", shape.heads}, scale}, kMicrosoft), {-1, channels});
+}
+
+Value CpuDialect::begin_decoder(const DecoderShape& shape) {
+  if (shape.head_dim % 16 != 0) {
+    fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim, ", expected a multiple of 16");
+  }
+  decoder_ = shape;
+  const Value embeds = input(names::kInputsEmbeds, DType::f32, {"batch", "length", shape.hidden});
+  input(names::kSeqlensK, DType::i32, {"batch"});
+  input(names::kTotalSequenceLength, DType::i32, {});
+  const RopeTable table = make_rope_table(shape.max_positions, shape.head_dim, shape.rope_theta, shape.rope_scale);
+  constant(kCosCache, {shape.max_positions, shape.head_dim / 2}, table.cos);
+  constant(kSinCache, {shape.max_positions, shape.head_dim / 2}, table.sin);
+  sequence_shape_ = concat({node("Shape", {embeds}, {{"start", int64_t{0}}, {"end", int64_t{2}}}), integers({-1})}, 0);
+  return reshape(embeds, {-1, shape.hidden});
+}
+
+Value CpuDialect::sequences(const Value& rows) { return node("Reshape", {rows, sequence_shape_}); }
+
+Value CpuDialect::cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) {
+  const std::vector<Dim> cache{"batch", decoder_.kv_heads, "capacity", decoder_.head_dim};
+  const Value past_key = input(names::past_key(layer), DType::f32, cache);
+  const Value past_value = input(names::past_value(layer), DType::f32, cache);
+  const Value attended = fresh("GroupQueryAttention");
+  node("GroupQueryAttention",
+       {sequences(q), sequences(k), sequences(v), past_key, past_value, names::kSeqlensK, names::kTotalSequenceLength, kCosCache,
+        kSinCache},
+       {attended, names::present_key(layer), names::present_value(layer)},
+       {{"num_heads", decoder_.heads},
+        {"kv_num_heads", decoder_.kv_heads},
+        {"do_rotary", int64_t{1}},
+        {"rotary_interleaved", int64_t{0}},
+        {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
+       kMicrosoft);
+  declare_output(names::present_key(layer), DType::f32, cache);
+  declare_output(names::present_value(layer), DType::f32, cache);
+  return reshape(attended, {-1, decoder_.heads * decoder_.head_dim});
+}
+
+Value CpuDialect::last_rows(const Value& x, int64_t channels) {
+  return reshape(slice(sequences(x), 1, -1, std::numeric_limits<int64_t>::max()), {-1, channels});
+}
+
+}  // namespace vila::graph

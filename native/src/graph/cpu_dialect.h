@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dialect of ONNX Runtime's CPU kernels, in float32: its contributed operators (domain com.microsoft) where they are faster.
+#pragma once
+
+#include <string>
+
+#include "graph/dialect.h"
+
+namespace vila::graph {
+
+/// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
+/// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading.
+class CpuDialect final : public Dialect {
+ public:
+  explicit CpuDialect(const std::string& graph_name);
+
+  Value activate(const Value& x, Activation activation) override;
+  Value weight(const TensorRef& tensor) override;
+  Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) override;
+  Value rms_norm(const Value& x, const TensorRef& gain, double eps) override;
+  Residual add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) override;
+  Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;
+  Value patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) override;
+  Value attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) override;
+  /// Throws unsupported when head_dim is not a multiple of 16 (GroupQueryAttention's rule for rotation).
+  Value begin_decoder(const DecoderShape& shape) override;
+  Value cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) override;
+  Value last_rows(const Value& x, int64_t channels) override;
+
+ private:
+  /// Rows [batch*T, channels] as [batch, T, channels].
+  Value sequences(const Value& rows);
+
+  std::map<std::string, Value> widened_;    ///< tensor name to its float32 value
+  DecoderShape decoder_;
+  Value sequence_shape_;                    ///< [batch, T, -1]
+};
+
+}  // namespace vila::graph

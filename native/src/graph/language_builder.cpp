@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Llama and Qwen2: pre-norm RMSNorm, rotary causal attention with grouped key/value heads, SwiGLU.
+#include "checkpoint/tensor_names.h"
+#include "common/error.h"
+#include "graph/layers.h"
+#include "graph/names.h"
+
+namespace vila::graph {
+namespace {
+
+class LanguageBuilder {
+ public:
+  LanguageBuilder(const LanguageSpec& spec, const TensorStore& tensors, Dialect& dialect)
+      : spec_(spec), tensors_(tensors), dialect_(dialect), layers_(dialect, tensors) {}
+
+  void build(bool hidden_states) {
+    DecoderShape shape;
+    shape.hidden = spec_.hidden;
+    shape.heads = spec_.heads;
+    shape.kv_heads = spec_.kv_heads;
+    shape.head_dim = spec_.head_dim;
+    shape.max_positions = spec_.max_positions;
+    shape.rope_theta = spec_.rope_theta;
+    shape.rope_scale = spec_.rope_scale;
+    Value x = dialect_.begin_decoder(shape);
+    Value normed = layers_.rms_norm(x, layer_name(0) + "input_layernorm", spec_.hidden, spec_.rms_eps);
+    std::vector<Value> states;
+    for (int64_t i = 0; i < spec_.layers; ++i) {
+      dialect_.scope("layers." + std::to_string(i));
+      if (hidden_states) states.push_back(x);
+      Value attended = attention(i, normed);
+      if (i + 1 == spec_.layers && !hidden_states) {
+        // Past the last attention only the last position counts.
+        attended = dialect_.last_rows(attended, query_width());
+        x = dialect_.last_rows(x, spec_.hidden);
+      }
+      const Value projected = layers_.linear(attended, layer_name(i) + "self_attn.o_proj", query_width(), spec_.hidden, false);
+      const auto middle = add_norm(x, projected, layer_name(i) + "post_attention_layernorm");
+      const auto end = add_norm(middle.sum, feed_forward(i, middle.normed), norm_after(i));
+      x = end.sum;
+      normed = end.normed;
+    }
+    dialect_.scope("head");
+    if (hidden_states) {
+      states.push_back(normed);
+      output_states(states);
+      normed = dialect_.last_rows(normed, spec_.hidden);
+    }
+    const TensorRef& head = tensors_.get(tensor_names::lm_head(spec_), {spec_.vocab, spec_.hidden});
+    dialect_.output(dialect_.linear(normed, head, nullptr), names::kLogits, DType::f32, {"batch", spec_.vocab});
+  }
+
+ private:
+  int64_t query_width() const { return spec_.heads * spec_.head_dim; }
+  std::string layer_name(int64_t i) const { return tensor_names::language_layer(spec_, i); }
+
+  /// The norm that follows layer i, without ".weight".
+  std::string norm_after(int64_t i) const {
+    return i + 1 < spec_.layers ? layer_name(i + 1) + "input_layernorm" : spec_.prefix + "model.norm";
+  }
+
+  Dialect::Residual add_norm(const Value& x, const Value& delta, const std::string& norm) {
+    return layers_.add_rms_norm(x, delta, norm, spec_.hidden, spec_.rms_eps);
+  }
+
+  Value attention(int64_t i, const Value& x) {
+    const int64_t key_width = spec_.kv_heads * spec_.head_dim;
+    const auto project = [&](const char* name, int64_t width) {
+      return layers_.linear(x, layer_name(i) + "self_attn." + name, spec_.hidden, width, spec_.qkv_bias);
+    };
+    const Value q = project("q_proj", query_width());
+    const Value k = project("k_proj", key_width);
+    const Value v = project("v_proj", key_width);
+    return dialect_.cached_attention(i, q, k, v);
+  }
+
+  Value feed_forward(int64_t i, const Value& x) {
+    const std::string mlp = layer_name(i) + "mlp.";
+    const Value gate = layers_.linear(x, mlp + "gate_proj", spec_.hidden, spec_.intermediate, false);
+    const Value up = layers_.linear(x, mlp + "up_proj", spec_.hidden, spec_.intermediate, false);
+    const Value gated = dialect_.multiply(dialect_.activate(gate, Activation::silu), up);
+    return layers_.linear(gated, mlp + "down_proj", spec_.intermediate, spec_.hidden, false);
+  }
+
+  void output_states(const std::vector<Value>& states) {
+    std::vector<Value> stacked;
+    for (const Value& state : states) stacked.push_back(dialect_.reshape(state, {1, -1, spec_.hidden}));
+    dialect_.output(dialect_.concat(stacked, 0), names::kHiddenStates, DType::f32, {spec_.layers + 1, "positions", spec_.hidden});
+  }
+
+  const LanguageSpec& spec_;
+  const TensorStore& tensors_;
+  Dialect& dialect_;
+  Layers layers_;
+};
+
+}  // namespace
+
+Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options) {
+  if (spec.packing != LanguageSpec::Packing::none) fail(ErrorCode::unsupported, "language model: packed 4-bit weights");
+  const auto dialect = make_dialect("language", options);
+  LanguageBuilder(spec, tensors, *dialect).build(options.hidden_states);
+  return dialect->finish();
+}
+
+}  // namespace vila::graph

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/layers.h"
+
+#include "common/error.h"
+#include "graph/cpu_dialect.h"
+
+namespace vila::graph {
+
+std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options) {
+  if (options.compute != DType::f32) {
+    fail(ErrorCode::unsupported, "graph ", graph_name, ": the CPU dialect computes in fp32, found ", name_of(options.compute));
+  }
+  return std::make_unique<CpuDialect>(graph_name);
+}
+
+Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
+  const TensorRef& matrix = tensors_.get(layer + ".weight", {out, in});
+  return dialect_.linear(x, matrix, bias ? &tensors_.get(layer + ".bias", {out}) : nullptr);
+}
+
+Value Layers::layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {
+  return dialect_.layer_norm(x, tensors_.get(layer + ".weight", {size}), tensors_.get(layer + ".bias", {size}), eps);
+}
+
+Value Layers::rms_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {
+  return dialect_.rms_norm(x, tensors_.get(layer + ".weight", {size}), eps);
+}
+
+Dialect::Residual Layers::add_rms_norm(const Value& x, const Value& delta, const std::string& layer, int64_t size, double eps) const {
+  return dialect_.add_rms_norm(x, delta, tensors_.get(layer + ".weight", {size}), eps);
+}
+
+Value Layers::weight(const std::string& tensor, const std::vector<int64_t>& shape) const {
+  return dialect_.weight(tensors_.get(tensor, shape));
+}
+
+}  // namespace vila::graph
