@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// vila::Image, the public face of this room.
+#include <new>
+
+#include "common/error.h"
+#include "common/mapped_file.h"
+#include "image/decode.h"
+#include "image/preprocess.h"
+
+namespace vila {
+namespace {
+
+/// Largest image file that is read: more than any file of kMaxImagePixels needs.
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 31;
+
+Image make_image(RgbImage rgb) {
+  auto impl = std::make_shared<Image::Impl>();
+  impl->hash = Hasher().number(rgb.width).number(rgb.height).bytes(rgb.data.data(), rgb.data.size()).finish();
+  impl->rgb = std::move(rgb);
+  return Image(std::move(impl));
+}
+
+}  // namespace
+
+Image Image::from_file(const std::string& path) {
+  const std::string content = read_file(path, kMaxFileBytes);
+  return from_memory(reinterpret_cast<const uint8_t*>(content.data()), content.size(), path);
+}
+
+Image Image::from_memory(const uint8_t* bytes, size_t size, const std::string& name) {
+  if (bytes == nullptr && size > 0) fail(ErrorCode::invalid_argument, name, ": no bytes (null), expected ", size);
+  return make_image(decode_image(bytes, size, name));
+}
+
+Image Image::from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height) {
+  if (rgb == nullptr) fail(ErrorCode::invalid_argument, "rgb is null");
+  if (width < 1 || height < 1 || width > kMaxImageSide || height > kMaxImageSide) {
+    fail(ErrorCode::invalid_argument, "image of ", width, "x", height, " pixels, expected sides of 1 to ", kMaxImageSide);
+  }
+  const int64_t pixels = int64_t{width} * height;
+  if (pixels > kMaxImagePixels) {
+    fail(ErrorCode::capacity, "image of ", width, "x", height, " pixels, expected at most ", kMaxImagePixels, " in all");
+  }
+  const auto expected = static_cast<size_t>(pixels) * 3;
+  if (size != expected) {
+    fail(ErrorCode::invalid_argument, "rgb has ", size, " bytes, expected ", expected, " (", width, "x", height, "x3)");
+  }
+  return make_image({width, height, std::vector<uint8_t>(rgb, rgb + size)});
+}
+
+Image::Image(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Image::Image(const Image&) = default;
+Image& Image::operator=(const Image&) = default;
+Image::~Image() = default;
+
+int32_t Image::width() const noexcept { return impl_->rgb.width; }
+int32_t Image::height() const noexcept { return impl_->rgb.height; }
+const uint8_t* Image::rgb() const noexcept { return impl_->rgb.data.data(); }
+size_t Image::rgb_size() const noexcept { return impl_->rgb.data.size(); }
+Image Image::resize(int32_t width, int32_t height) const { return make_image(resize_bicubic(impl_->rgb, width, height)); }
+std::string Image::content_hash() const { return impl_->hash.hex(); }
+
+}  // namespace vila

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pillow's bicubic resampling in 8 bits, for any window of the result and from rows made on demand.
+//
+// Per axis (scale = in/out, stretch = max(scale, 1)): output i is centred at c = (i + 0.5) * scale and sees the inputs from
+// trunc(c - 2*stretch + 0.5) up to trunc(c + 2*stretch + 0.5), weighted by the cubic of a = -0.5 at distance/stretch, normalised
+// to a sum of 1 and rounded to 22 fractional bits. The horizontal pass comes first and is rounded to 8 bits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "image/preprocess.h"
+
+namespace vila {
+
+/// The weights of consecutive output positions of one axis.
+struct AxisWeights {
+  struct Span {
+    int32_t start = 0;  ///< first input position
+    int32_t count = 0;  ///< number of input positions
+    size_t offset = 0;  ///< of the first weight in `weights`
+  };
+  std::vector<Span> spans;       ///< one per output position
+  std::vector<int32_t> weights;  ///< 22 fractional bits
+};
+
+/// The weights of outputs first .. first+count-1 when `in` pixels become `out`.
+AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t count);
+
+/// A part of an image: left, top, width, height.
+struct Window {
+  int32_t x = 0, y = 0, width = 0, height = 0;
+};
+
+/// RGB rows of an image that need not exist as a whole. `row(y)` gives width*3 bytes, valid until the next call.
+struct RowSource {
+  int32_t width = 0, height = 0;
+  std::function<const uint8_t*(int32_t y)> row;
+};
+
+/// The rows of an image, which must outlive the source.
+RowSource rows_of(const RgbImage& image);
+
+/// The part `window` of `source` resized to width x height. The window lies inside the result; its area is at most
+/// kMaxImagePixels (capacity otherwise), while width and height themselves are not bounded.
+RgbImage resize_window(const RowSource& source, int32_t width, int32_t height, const Window& window);
+
+}  // namespace vila
