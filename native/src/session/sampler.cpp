@@ -36,13 +36,19 @@ int32_t best_of(const float* logits, int32_t vocab) {
   return best;
 }
 
-/// Natural log of the sum of exp(logits).
-double log_sum_exp(const float* logits, int32_t vocab) {
-  const double best = logits[best_of(logits, vocab)];
-  double sum = 0;
-  for (int32_t id = 0; id < vocab; ++id) sum += std::exp(static_cast<double>(logits[id]) - best);
-  return best + std::log(sum);
-}
+/// Turns logits into natural-log probabilities.
+class LogSoftmax {
+ public:
+  LogSoftmax(const float* logits, int32_t vocab) : best_(logits[best_of(logits, vocab)]) {
+    double sum = 0;
+    for (int32_t id = 0; id < vocab; ++id) sum += std::exp(static_cast<double>(logits[id]) - best_);
+    log_sum_ = std::log(sum);
+  }
+  float operator()(float logit) const { return static_cast<float>((static_cast<double>(logit) - best_) - log_sum_); }
+
+ private:
+  double best_, log_sum_ = 0;
+};
 
 /// Whether `a` comes before `b`: the greater logit, then the lower id.
 struct Better {
@@ -206,11 +212,11 @@ size_t Sampler::keep_best(const float* logits, float best) {
 
 float logprob_of(const float* logits, int32_t vocab, int32_t id) {
   if (id < 0 || id >= vocab) fail(ErrorCode::invalid_argument, "id is ", id, ", expected 0 to ", vocab - 1);
-  return static_cast<float>(static_cast<double>(logits[id]) - log_sum_exp(logits, vocab));
+  return LogSoftmax(logits, vocab)(logits[id]);
 }
 
 std::vector<TokenProbability> top_logprobs(const float* logits, int32_t vocab, int32_t n) {
-  const double sum = log_sum_exp(logits, vocab);
+  const LogSoftmax log_softmax(logits, vocab);
   const size_t count = static_cast<size_t>(std::clamp(n, 0, vocab));
   std::vector<int32_t> ids;
   ids.reserve(count + 1);
@@ -221,7 +227,7 @@ std::vector<TokenProbability> top_logprobs(const float* logits, int32_t vocab, i
     if (ids.size() > count) ids.pop_back();
   }
   std::vector<TokenProbability> best(count);
-  for (size_t i = 0; i < count; ++i) best[i] = {ids[i], static_cast<float>(static_cast<double>(logits[ids[i]]) - sum)};
+  for (size_t i = 0; i < count; ++i) best[i] = {ids[i], log_softmax(logits[ids[i]])};
   return best;
 }
 
