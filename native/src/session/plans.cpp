@@ -42,14 +42,14 @@ Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const Loa
   compile.threads = options.threads;
 
   using Build = graph::Graph (*)(const Checkpoint&, const graph::BuildOptions&);
-  using Check = std::function<void(plan::Plan&)>;
-  const auto make = [&](const char* kind, Build build_graph, const Check& check) {
+  using Verify = std::function<void(plan::Plan&)>;
+  const auto make = [&](const char* kind, Build build_graph, const Verify& verify) {
     const std::string label = std::string(kind) + "-" + kPrecision;
     std::unique_ptr<plan::Plan> compiled;
     const plan::PlanCache::Entry entry = cache.get_or_build(label, key, [&] {
       std::string onnx = graph::serialize(build_graph(checkpoint, build));
       compiled = backend.compile(onnx, label, compile);
-      check(*compiled);  // What does not pass is never published.
+      verify(*compiled);  // What does not pass is never published.
       return onnx;
     });
     log(LogLevel::debug, entry.path, entry.existed ? ": found" : ": written");

@@ -11,8 +11,8 @@
 namespace vila {
 namespace {
 
-// Positions per prefill step: bounds the memory of activations.
-constexpr size_t kPrefillChunk = 512;
+// Positions per prefill step: bounds the scratch memory of attention (heads * positions * capacity floats).
+constexpr size_t kPrefillChunk = 256;
 
 class Stopwatch {
  public:
