@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every backend must do, through the public API alone. A backend's test calls run_contract() with its load options; nothing in
+// here knows which backend runs.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/npy.h"
+#include "vila/vila.h"
+
+namespace vila::testing {
+
+using nlohmann::json;
+
+/// A backend with a precision, and what that precision may cost (tests/data/README.md).
+struct Subject {
+  std::string backend, precision;
+  double feature_tolerance = 1e-4, logit_tolerance = 2e-4;
+};
+
+inline const std::vector<std::string>& contract_cases() {
+  static const std::vector<std::string> names = {"vila15-llama3-siglip", "vila10-clip-linear"};
+  return names;
+}
+
+inline json read_json_file(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return json::parse(in);
+}
+
+/// The decoded pixels that belong to a test image.
+inline Image test_image(const std::string& file) {
+  const Npy rgb = read_npy(data("images/" + file + ".rgb.npy"));
+  return Image::from_rgb(rgb.bytes.data(), rgb.bytes.size(), static_cast<int32_t>(rgb.shape[1]), static_cast<int32_t>(rgb.shape[0]));
+}
+
+inline Prompt make_prompt(const json& description) {
+  Prompt prompt;
+  Role role = Role::user;
+  for (const std::string turn : description["turns"]) {
+    prompt.add_marked_turn(role, turn);
+    role = role == Role::user ? Role::assistant : Role::user;
+  }
+  std::vector<Image> images;
+  for (const std::string image : description["images"]) images.push_back(test_image(image));
+  prompt.place_images(images);
+  prompt.set_template(description["template"]);
+  return prompt;
+}
+
+inline Prompt text_prompt(const std::string& text) {
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_text(text);
+  return prompt;
+}
+
+class Contract {
+ public:
+  Contract(Subject subject, std::filesystem::path cache) : subject_(std::move(subject)), cache_(std::move(cache)) {}
+
+  LoadOptions options() const {
+    LoadOptions options;
+    options.backend = subject_.backend;
+    options.precision = subject_.precision;
+    options.cache_dir = cache_.string();
+    return options;
+  }
+  Model load(const std::string& name) const { return Model::load((data("cases/" + name) / "model").string(), options(), nullptr); }
+
+  void stages() const {
+    for (const std::string& name : contract_cases()) {
+      CAPTURE(name);
+      const Model model = load(name);
+      const auto folder = data("cases/" + name) / "images";
+      for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        CAPTURE(entry.path().filename().string());
+        const Npy features = read_npy(entry.path() / "vision_features.npy"), projected = read_npy(entry.path() / "projected.npy");
+        const EncodedImage encoded = model.encode_pixels(read_npy(entry.path() / "pixel_values.npy").floats);
+        CHECK(encoded.feature_shape == features.shape);
+        CHECK(max_abs_difference(encoded.vision_features, features.floats) < subject_.feature_tolerance);
+        CHECK(encoded.projected_shape == projected.shape);
+        CHECK(max_abs_difference(encoded.projected, projected.floats) < subject_.feature_tolerance);
+        const EncodedImage whole = model.encode_image(test_image(entry.path().filename().string()));
+        CHECK(max_abs_difference(whole.pixel_values, read_npy(entry.path() / "pixel_values.npy").floats) < 1e-5);
+      }
+    }
+  }
+
+  void prompts() const {
+    for (const std::string& name : contract_cases()) {
+      CAPTURE(name);
+      const Model model = load(name);
+      const json file = read_json_file(data("cases/" + name) / "prompts.json");
+      for (const json& description : file["prompts"]) {
+        const std::string prompt_name = description["name"];
+        CAPTURE(prompt_name);
+        const Prompt prompt = make_prompt(description);
+        const TokenizedPrompt tokenized = model.tokenize(prompt);
+        CHECK(tokenized.text == description["prompt_text"].get<std::string>());
+        CHECK(tokenized.input_ids == description["input_ids"].get<std::vector<int32_t>>());
+        CHECK(tokenized.sequence_length == description["sequence_length"].get<int32_t>());
+        std::vector<int32_t> spans;
+        for (const json& span : description["image_spans"]) spans.insert(spans.end(), {span[0].get<int32_t>(), span[1].get<int32_t>()});
+        CHECK(tokenized.image_spans == spans);
+        goldens(model, prompt, data("cases/" + name) / "golden" / prompt_name);
+      }
+    }
+  }
+
+  void prefix_reuse() const {
+    for (const std::string& name : contract_cases()) {
+      CAPTURE(name);
+      const Model model = load(name);
+      const json file = read_json_file(data("cases/" + name) / "prompts.json");
+      std::map<std::string, Completion> fresh;
+      Session reused = model.new_session();
+      GenerationOptions generation;
+      generation.max_new_tokens = 12;
+      generation.ignore_eos = true;
+      for (const json& description : file["prompts"]) {
+        fresh[description["name"]] = model.new_session().generate(make_prompt(description), generation, nullptr);
+      }
+      int32_t cached = 0;
+      for (int round = 0; round < 2; ++round) {
+        for (const json& description : file["prompts"]) {
+          const Completion again = reused.generate(make_prompt(description), generation, nullptr);
+          CHECK(again.ids == fresh[description["name"]].ids);
+          CHECK(again.text == fresh[description["name"]].text);
+          CHECK(again.cached_tokens < again.prompt_tokens);
+          cached += again.cached_tokens;
+        }
+      }
+      CHECK(cached > 0);
+      // The second turn of a conversation computes only what is new.
+      Prompt chat = text_prompt("What is this?");
+      const Completion first = reused.generate(chat, generation, nullptr);
+      const int32_t held = reused.position();
+      chat.begin_turn(Role::assistant).add_text(first.text).begin_turn(Role::user).add_text("Why?");
+      const Completion second = reused.generate(chat, generation, nullptr);
+      CHECK(second.cached_tokens >= first.prompt_tokens);
+      CHECK(second.cached_tokens <= held);
+      CHECK(second.ids == model.new_session().generate(chat, generation, nullptr).ids);
+      generation.reuse_prefix = false;
+      CHECK(reused.generate(chat, generation, nullptr).cached_tokens == 0);
+    }
+  }
+
+  void threads() const {
+    const Model model = load(contract_cases()[0]);
+    const json file = read_json_file(data("cases/" + contract_cases()[0]) / "prompts.json");
+    GenerationOptions generation;
+    generation.max_new_tokens = 16;
+    generation.ignore_eos = true;
+    std::vector<std::vector<int32_t>> expected;
+    for (const json& description : file["prompts"]) {
+      expected.push_back(model.new_session().generate(make_prompt(description), generation, nullptr).ids);
+    }
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> workers;
+    for (size_t worker = 0; worker < 4; ++worker) {
+      workers.emplace_back([&, worker] {
+        Session session = model.new_session();
+        for (size_t i = 0; i < expected.size(); ++i) {
+          const size_t which = (i + worker) % expected.size();
+          if (session.generate(make_prompt(file["prompts"][which]), generation, nullptr).ids != expected[which]) ++wrong;
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    CHECK(wrong == 0);
+  }
+
+  void streaming_and_stops() const {
+    for (const std::string& name : contract_cases()) {
+      CAPTURE(name);
+      const Model model = load(name);
+      struct Collect : TokenListener {
+        std::vector<int32_t> ids;
+        std::string text;
+        int32_t stop_after = -1;
+        bool on_token(int32_t id, const std::string& piece) override {
+          if (id >= 0) ids.push_back(id);
+          text += piece;
+          return stop_after < 0 || static_cast<int32_t>(ids.size()) < stop_after;
+        }
+      } all;
+      GenerationOptions generation;
+      generation.max_new_tokens = 40;
+      generation.ignore_eos = true;
+      const Prompt prompt = text_prompt("Tell me a story.");
+      const Completion whole = model.new_session().generate(prompt, generation, &all);
+      CHECK(all.ids == whole.ids);
+      CHECK(all.text == whole.text);
+      CHECK(whole.text == model.tokenizer().decode(whole.ids, true));
+      CHECK(whole.ids.size() == 40);
+      CHECK(whole.completion_tokens == 40);
+      CHECK(whole.finish_reason == FinishReason::length);
+
+      Collect some;
+      some.stop_after = 5;
+      const Completion cancelled = model.new_session().generate(prompt, generation, &some);
+      CHECK(cancelled.finish_reason == FinishReason::cancelled);
+      CHECK(cancelled.ids == std::vector<int32_t>(whole.ids.begin(), whole.ids.begin() + 5));
+      CHECK(some.text == cancelled.text);
+
+      // Any run of whole characters inside the answer can be a stop string: the answer ends before it.
+      const size_t at = whole.text.find_first_of("abcdefghijklmnopqrstuvwxyz", whole.text.size() / 3);
+      REQUIRE(at != std::string::npos);
+      generation.stop = {whole.text.substr(at, 1)};
+      Collect stopped;
+      const Completion before = model.new_session().generate(prompt, generation, &stopped);
+      CHECK(before.finish_reason == FinishReason::stop_string);
+      CHECK(before.text == whole.text.substr(0, whole.text.find(generation.stop[0])));
+      CHECK(stopped.text == before.text);
+
+      generation.stop.clear();
+      generation.stop_ids = {whole.ids[7]};
+      const Completion by_id = model.new_session().generate(prompt, generation, nullptr);
+      CHECK(by_id.finish_reason == FinishReason::stop_id);
+      const auto first = std::find(whole.ids.begin(), whole.ids.end(), whole.ids[7]);
+      CHECK(by_id.ids == std::vector<int32_t>(whole.ids.begin(), first));
+
+      generation.stop_ids.clear();
+      generation.top_logprobs = 3;
+      generation.max_new_tokens = 4;
+      const Completion with_logprobs = model.new_session().generate(prompt, generation, nullptr);
+      REQUIRE(with_logprobs.logprobs.size() == 4);
+      REQUIRE(with_logprobs.top_logprobs.size() == 12);
+      for (size_t i = 0; i < 4; ++i) {
+        CHECK(with_logprobs.top_logprobs[3 * i].id == with_logprobs.ids[i]);  // greedy
+        CHECK(with_logprobs.top_logprobs[3 * i].logprob == with_logprobs.logprobs[i]);
+        CHECK(with_logprobs.top_logprobs[3 * i + 1].logprob <= with_logprobs.logprobs[i]);
+      }
+
+      generation.top_logprobs = -1;
+      generation.temperature = 1.0f;
+      generation.max_new_tokens = 20;
+      generation.seed = 7;
+      const Completion sampled = model.new_session().generate(prompt, generation, nullptr);
+      CHECK(sampled.seed == 7);
+      CHECK(model.new_session().generate(prompt, generation, nullptr).ids == sampled.ids);
+      generation.seed = 8;
+      CHECK(model.new_session().generate(prompt, generation, nullptr).ids != sampled.ids);
+    }
+  }
+
+  void cancel() const {
+    const Model model = load(contract_cases()[0]);
+    Session session = model.new_session();
+    session.cancel();  // without a call under way: nothing
+    GenerationOptions generation;
+    generation.ignore_eos = true;
+    generation.max_new_tokens = 4000;
+    struct Started : TokenListener {
+      std::atomic<bool> started{false};
+      bool on_token(int32_t, const std::string&) override { return started = true; }
+    } started;
+    std::thread canceller([&] {
+      while (!started) std::this_thread::yield();
+      session.cancel();
+    });
+    const Completion completion = session.generate(text_prompt("Go on."), generation, &started);
+    canceller.join();
+    CHECK(completion.finish_reason == FinishReason::cancelled);
+    CHECK(completion.ids.size() < 4000);
+    generation.max_new_tokens = 8;
+    const Completion after = session.generate(text_prompt("Go on."), generation, nullptr);
+    CHECK(after.ids == model.new_session().generate(text_prompt("Go on."), generation, nullptr).ids);
+  }
+
+  void busy_and_capacity() const {
+    LoadOptions small = options();
+    small.context_length = 100;
+    const Model model = Model::load((data("cases/" + contract_cases()[0]) / "model").string(), small, nullptr);
+    Session session = model.new_session();
+    GenerationOptions generation;
+    generation.ignore_eos = true;
+    const std::string long_text(400, 'x');
+    const std::string error = error_of([&] { session.generate(text_prompt(long_text), generation, nullptr); });
+    const int32_t length = model.tokenize(text_prompt(long_text)).sequence_length;
+    CHECK(error == "6:prompt: " + std::to_string(length) + " positions (0 of them image tokens), the context holds 100");
+    const Completion full = session.generate(text_prompt("a"), generation, nullptr);  // up to the context's end
+    CHECK(full.finish_reason == FinishReason::length);
+    CHECK(full.prompt_tokens + full.completion_tokens == 101);  // the last one's keys and values are never needed
+    CHECK(session.position() == 100);
+    CHECK(error_of([&] { session.decode(1); }) == "6:session: all 100 positions of the context are used");
+
+    struct Reenter : TokenListener {
+      Session* session = nullptr;
+      std::string error;
+      bool on_token(int32_t, const std::string&) override {
+        error = error_of([&] { session->reset(); });
+        return false;
+      }
+    } reenter;
+    reenter.session = &session;
+    session.generate(text_prompt("a"), generation, &reenter);
+    CHECK(reenter.error == "7:session: inside another call; use one session per thread");
+    session.reset();
+    CHECK(session.position() == 0);
+    CHECK(error_of([&] { session.decode(1); }) == "1:session: decode() before the first prefill()");
+    CHECK(error_of([&] { session.logits(); }) == "1:session: logits() before the first prefill()");
+  }
+
+  void image_cache() const {
+    LoadOptions bounded = options();
+    const std::string folder = (data("cases/" + contract_cases()[0]) / "model").string();
+    const Model model = Model::load(folder, bounded, nullptr);
+    GenerationOptions generation;
+    generation.max_new_tokens = 1;
+    Prompt prompt;
+    prompt.begin_turn(Role::user).add_image(test_image("photo.png")).add_text("What?");
+    model.new_session().generate(prompt, generation, nullptr);
+    CHECK(model.image_cache_entries() == 1);
+    CHECK(model.image_cache_misses() == 1);
+    model.new_session().generate(prompt, generation, nullptr);
+    CHECK(model.image_cache_hits() == 1);
+    const ModelInfo info = model.info();
+    const int64_t one = static_cast<int64_t>(info.tokens_per_image) * info.hidden_size * 4;
+    CHECK(model.image_cache_bytes() == one);
+    bounded.image_cache_bytes = 2 * one;
+    const Model narrow = Model::load(folder, bounded, nullptr);
+    for (const std::string file : {"photo.png", "wide.png", "gray.png", "photo.png"}) {
+      Prompt each;
+      each.begin_turn(Role::user).add_image(test_image(file));
+      narrow.new_session().generate(each, generation, nullptr);
+      CHECK(narrow.image_cache_bytes() <= 2 * one);
+    }
+    CHECK(narrow.image_cache_misses() == 4);  // the first photo was the least recently used when gray came
+    CHECK(narrow.image_cache_entries() == 2);
+  }
+
+ private:
+  void goldens(const Model& model, const Prompt& prompt, const std::filesystem::path& golden) const {
+    const json result = read_json_file(golden / "result.json");
+    const std::vector<int32_t> greedy = result["greedy_fp32"];
+    const std::vector<double> margins = result["margin_fp32"];
+    const Npy rows = read_npy(golden / "logits_fp32.npy");
+    const auto vocab = static_cast<size_t>(rows.shape[1]);
+    Session session = model.new_session();
+    session.prefill(prompt);
+    for (size_t row = 0; row < 4; ++row) {
+      CAPTURE(row);
+      if (row > 0) session.decode(greedy[row - 1]);
+      const std::vector<float> want(rows.floats.begin() + static_cast<std::ptrdiff_t>(row * vocab),
+                                    rows.floats.begin() + static_cast<std::ptrdiff_t>((row + 1) * vocab));
+      const double difference = max_abs_difference(session.logits(), want);
+      CAPTURE(difference);
+      CHECK(difference < subject_.logit_tolerance);
+    }
+    GenerationOptions generation;
+    generation.max_new_tokens = static_cast<int32_t>(greedy.size());
+    generation.ignore_eos = true;
+    const Completion completion = model.new_session().generate(prompt, generation, nullptr);
+    // Equal up to the first step whose margin is too small to be decided in this precision.
+    size_t decided = 0;
+    while (decided < greedy.size() && margins[decided] >= 2 * subject_.logit_tolerance) ++decided;
+    REQUIRE(completion.ids.size() == greedy.size());
+    for (size_t i = 0; i < decided; ++i) CHECK(completion.ids[i] == greedy[i]);
+    if (decided == greedy.size()) CHECK(completion.text == result["greedy_text_fp32"].get<std::string>());
+  }
+
+  Subject subject_;
+  std::filesystem::path cache_;
+};
+
+/// Every promise, each as a doctest sub-case; at the end nothing may be left alive.
+inline void run_contract(const Subject& subject) {
+  const int64_t alive = live_object_count();
+  {
+    const TempDir cache;
+    const Contract contract(subject, cache.path());
+    SUBCASE("pixels, features and projected tokens") { contract.stages(); }
+    SUBCASE("prompt text, ids, spans, logits and greedy tokens") { contract.prompts(); }
+    SUBCASE("a reused prefix changes nothing but the time") { contract.prefix_reuse(); }
+    SUBCASE("sessions of one model in several threads") { contract.threads(); }
+    SUBCASE("streaming, stop strings, stop ids, log probabilities, seeds") { contract.streaming_and_stops(); }
+    SUBCASE("cancel from another thread") { contract.cancel(); }
+    SUBCASE("one call at a time, and no more than the context holds") { contract.busy_and_capacity(); }
+    SUBCASE("the image cache") { contract.image_cache(); }
+  }
+  CHECK(live_object_count() == alive);
+}
+
+}  // namespace vila::testing
