@@ -5,6 +5,7 @@ include_guard()
 if(VILA_SANITIZE)
   add_compile_options(-fsanitize=${VILA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${VILA_SANITIZE})
+  add_compile_options(-Wno-maybe-uninitialized) # instrumented code raises false ones (GCC); the other builds keep the warning
 endif()
 
 set(VILA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Werror)

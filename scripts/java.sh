@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by setup.sh: the Java build, and what starts the command line quickly.
 
-maven_dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+maven_dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.11.0
 java_tool=${JAVA_HOME:+$JAVA_HOME/bin/}java
 jar_tool=${JAVA_HOME:+$JAVA_HOME/bin/}jar
 cli_main=io.github.vila4j.cli.Main

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by test: how many tests ran, and which were left out, from what ctest and JUnit left behind.
+
+skips=()
+
+# native_count BUILD_FOLDER: cases of the last ctest run: doctest's count per program, 1 for a program without such a line.
+# Fails when there are none, or when a program found no case to run.
+native_count() {
+  awk '
+    /^[0-9]+\/[0-9]+ Testing: / { programs++; cases = -1 }
+    /test cases: / { sub(/.*test cases: */, ""); cases = $1 + 0 }
+    /^"[^"]*" end time: / { if (cases == 0) empty = 1; total += cases < 0 ? 1 : cases }
+    END { if (programs == 0 || empty) exit 1; print total }' "$1/Testing/Temporary/LastTest.log"
+}
+
+# note_native_skips STAGE BUILD_FOLDER: remembers lines "SKIPPED: reason" that tests print.
+note_native_skips() {
+  local line
+  while IFS= read -r line; do skips+=("$1: $line"); done < <(
+    sed -n 's/^.*SKIPPED: */skipped: /p' "$2/Testing/Temporary/LastTest.log" | sort -u)
+}
+
+# java_reports FOLDER: JUnit's report files of the modules below.
+java_reports() {
+  find "$1" -path '*/target/*-reports/TEST-*.xml' | sort
+}
+
+# java_count FOLDER: "K Java" or "K Java (S skipped)", K without those skipped. Fails when none ran.
+java_count() {
+  java_reports "$1" | xargs -r -d '\n' awk '
+    /<testsuite / {
+      for (i = 1; i <= NF; i++) {
+        if ($i ~ /^tests="/) { gsub(/[^0-9]/, "", $i); tests += $i }
+        if ($i ~ /^skipped="/) { gsub(/[^0-9]/, "", $i); skipped += $i }
+      }
+    }
+    END {
+      if (tests - skipped <= 0) exit 1
+      printf "%d Java", tests - skipped
+      if (skipped > 0) printf " (%d skipped)", skipped
+    }'
+}
+
+# note_java_skips FOLDER: remembers each skipped test with its reason.
+note_java_skips() {
+  local line
+  while IFS= read -r line; do skips+=("Java tests: $line"); done < <(
+    java_reports "$1" | xargs -r -d '\n' awk '
+      /<testcase / { name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name) }
+      /<skipped/ {
+        reason = "no reason given"
+        if (match($0, /message="[^"]*"/)) reason = substr($0, RSTART + 9, RLENGTH - 10)
+        print "skipped: " name ": " reason
+      }' | sed "s/&apos;/'/g; s/&quot;/\"/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g" | sort -u)
+}
+
+show_skips() {
+  [ ${#skips[@]} = 0 ] || printf 'vila4j: !! %s\n' "${skips[@]}" >&2
+}
