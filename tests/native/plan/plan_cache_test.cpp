@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/log.h"
+#include "common/mapped_file.h"
+#include "plan/plan.h"
+#include "support/npy.h"
+
+using namespace vila;           // NOLINT
+using namespace vila::plan;     // NOLINT
+using namespace vila::testing;  // NOLINT
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kContent = std::string("plan\0bytes", 10) + std::string(100000, 'x');
+
+std::string no_build() { fail(ErrorCode::internal, "must not be built"); }
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string content_of(const std::string& path) { return read_file(path, 1 << 30); }
+
+class Lines final : public LogListener {
+ public:
+  Lines() { set_log_listener(this, LogLevel::warn); }
+  ~Lines() override { set_log_listener(nullptr, LogLevel::error); }
+  void on_log(LogLevel, const std::string& message) override {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(message);
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+/// Sets or removes an environment variable until the end of scope.
+class Variable {
+ public:
+  Variable(const char* name, const std::optional<std::string>& value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    set(value);
+  }
+  ~Variable() { set(old_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  void set(const std::optional<std::string>& value) {
+    value ? ::setenv(name_, value->c_str(), 1) : ::unsetenv(name_);
+  }
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+/// Runs `work` in a child process; its exit status is 0 unless `work` throws. The child never returns into the test.
+template <typename Work>
+pid_t in_child(Work&& work) {
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid != 0) return pid;
+  try {
+    work();
+    ::_exit(0);
+  } catch (...) {
+    ::_exit(1);
+  }
+}
+
+int status_of(pid_t pid) {
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("an entry is built once and found again, by another cache object too") {
+  const TempDir temp;
+  const std::string dir = (temp / "made/on the way/ünïcode キャッシュ").string();
+  PlanCache cache(dir);
+  CHECK(cache.dir() == dir);
+  const auto built = cache.get_or_build("language", "abc123", [] { return kContent; });
+  CHECK_FALSE(built.existed);
+  CHECK(built.bytes == kContent);
+  CHECK(built.path == dir + "/language-abc123.onnx");
+  const auto found = PlanCache(dir).get_or_build("language", "abc123", no_build);
+  CHECK(found.existed);
+  CHECK(found.bytes == kContent);
+  CHECK(found.path == built.path);
+  const auto other = cache.get_or_build("language", "abc124", [] { return std::string(); });
+  CHECK_FALSE(other.existed);
+  CHECK(PlanCache(dir).get_or_build("language", "abc124", no_build).bytes.empty());
+  // No lock and no temporary file stays behind.
+  CHECK(names_in(dir) == std::vector<std::string>{"language-abc123.onnx", "language-abc124.onnx"});
+}
+
+TEST_CASE("names that are no plain file names are refused") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  const auto message = [&](const std::string& label, const std::string& print) {
+    return error_of([&] { cache.get_or_build(label, print, no_build); });
+  };
+  CHECK(message("", "a") == "10:plan cache: label \"\" is no file name of letters, digits, _ and -");
+  CHECK(message("..", "a") == "10:plan cache: label \"..\" is no file name of letters, digits, _ and -");
+  CHECK(message("a", "b/c") == "10:plan cache: fingerprint \"b/c\" is no file name of letters, digits, _ and -");
+  CHECK(message("a b", "c").starts_with("10:plan cache: label \"a b\""));
+  CHECK(message(std::string(300, 'a'), "c").starts_with("10:plan cache: label \"aaa"));
+  CHECK(names_in(temp.path()).empty());
+}
+
+TEST_CASE("a build that throws leaves nothing, and the next one works") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  CHECK(error_of([&] { cache.get_or_build("p", "1", []() -> std::string { fail(ErrorCode::cancelled, "stopped"); }); }) ==
+        "8:stopped");
+  CHECK(names_in(temp.path()).empty());
+  CHECK_FALSE(cache.get_or_build("p", "1", [] { return kContent; }).existed);
+}
+
+TEST_CASE("damaged entries are built again with a warning, every kind of damage") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  const std::string path = cache.get_or_build("p", "1", [] { return kContent; }).path;
+  const std::string good = content_of(path);
+  std::vector<std::string> damaged{"", "x", good.substr(0, good.size() - 1), good.substr(1), good + "x", good.substr(0, 27),
+                                   std::string(good.size(), '\0')};
+  for (size_t at : {size_t{0}, good.size() / 2, good.size() - 27, good.size() - 20, good.size() - 1}) {
+    std::string flipped = good;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    damaged.push_back(flipped);
+  }
+  Lines lines;
+  for (const std::string& bytes : damaged) {
+    write_file(path, bytes);
+    const auto entry = cache.get_or_build("p", "1", [] { return kContent; });
+    CHECK_FALSE(entry.existed);
+    CHECK(entry.bytes == kContent);
+    CHECK(lines.take() == std::vector<std::string>{path + ": the cached plan is damaged (its checksum does not match); it is built again"});
+    CHECK(content_of(path) == good);
+  }
+  CHECK(cache.get_or_build("p", "1", no_build).existed);
+  CHECK(lines.take().empty());
+}
+
+TEST_CASE("threads that race for one entry build it once; other entries do not wait for it") {
+  const TempDir temp;
+  std::atomic<int> builds{0}, existed{0}, wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      PlanCache cache(temp.path().string());
+      const auto entry = cache.get_or_build("p", "1", [&] {
+        ++builds;
+        // Another entry can be built meanwhile, from inside too.
+        if (PlanCache(temp.path().string()).get_or_build("q", "1", [] { return std::string("q"); }).bytes != "q") ++wrong;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        return kContent;
+      });
+      existed += entry.existed ? 1 : 0;
+      if (entry.bytes != kContent) ++wrong;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(builds == 1);
+  CHECK(existed == 7);
+  CHECK(wrong == 0);
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"p-1.onnx", "q-1.onnx"});
+}
+
+TEST_CASE("processes that race for one entry build it once") {
+  const TempDir temp, marks;
+  std::vector<pid_t> children;
+  for (int i = 0; i < 6; ++i) {
+    children.push_back(in_child([&] {
+      const auto entry = PlanCache(temp.path().string()).get_or_build("p", "1", [&] {
+        write_file(marks / std::to_string(::getpid()), "");
+        std::this_thread::sleep_for(std::chrono::milliseconds(150));
+        return kContent;
+      });
+      if (entry.bytes != kContent) throw std::runtime_error("wrong content");
+    }));
+  }
+  for (pid_t pid : children) CHECK(status_of(pid) == 0);
+  CHECK(names_in(marks.path()).size() == 1);
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"p-1.onnx"});
+}
+
+TEST_CASE("locks and temporary files that come and go under contention lose no build") {
+  const TempDir temp;
+  std::vector<pid_t> children;
+  for (int child = 0; child < 4; ++child) {
+    children.push_back(in_child([&] {
+      for (int i = 0; i < 60; ++i) {
+        const std::string print = std::to_string(i);
+        const auto entry = PlanCache(temp.path().string()).get_or_build("p", print, [&] { return print; });
+        if (entry.bytes != print) throw std::runtime_error("wrong content");
+      }
+    }));
+  }
+  for (pid_t pid : children) CHECK(status_of(pid) == 0);
+  CHECK(names_in(temp.path()).size() == 60);
+}
+
+TEST_CASE("a builder that is killed leaves no entry, and the next one is not held up") {
+  const TempDir temp;
+  const pid_t pid = in_child([&] {
+    PlanCache(temp.path().string()).get_or_build("p", "1", [&] {
+      write_file(temp / "building", "");
+      for (;;) ::pause();
+      return std::string();
+    });
+  });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!fs::exists(temp / "building") && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  REQUIRE(fs::exists(temp / "building"));
+  REQUIRE(::kill(pid, SIGKILL) == 0);
+  CHECK(WIFSIGNALED(status_of(pid)));
+  fs::remove(temp / "building");
+  CHECK_FALSE(fs::exists(temp / "p-1.onnx"));
+  // As if it had been killed while it wrote.
+  write_file(temp / "p-1.onnx.tmp", kContent + kContent);
+  const auto entry = PlanCache(temp.path().string()).get_or_build("p", "1", [] { return kContent; });
+  CHECK_FALSE(entry.existed);
+  CHECK(PlanCache(temp.path().string()).get_or_build("p", "1", no_build).bytes == kContent);
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"p-1.onnx"});
+}
+
+TEST_CASE("a folder that cannot be made or written is named, with the way out") {
+  const TempDir temp;
+  write_file(temp / "file", "");
+  const std::string below = (temp / "file/cache").string();
+  const std::string way_out = "; another folder can be set with the load option cache_dir or the environment variable VILA_CACHE";
+  CHECK(error_of([&] { PlanCache cache(below); }) == "3:" + below + ": the plan cache cannot be made: Not a directory" + way_out);
+  CHECK(error_of([&] { PlanCache cache((temp / "file").string()); }) ==
+        "3:" + (temp / "file").string() + ": the plan cache cannot be made: Not a directory" + way_out);
+  // A folder where the temporary file should go: the write fails, also for root.
+  PlanCache cache(temp.path().string());
+  fs::create_directory(temp / "p-1.onnx.tmp");
+  CHECK(error_of([&] { cache.get_or_build("p", "1", [] { return kContent; }); }) ==
+        "3:" + (temp / "p-1.onnx.tmp").string() + ": cannot be created: Is a directory" + way_out);
+  CHECK_FALSE(fs::exists(temp / "p-1.onnx"));
+}
+
+TEST_CASE("a read-only folder serves what it holds and refuses to build") {
+  const TempDir temp;
+  // In a child that is not root: root may write everywhere.
+  const pid_t pid = in_child([&] {
+    constexpr uid_t kNobody = 65534;
+    if (::geteuid() == 0 && (::chown(temp.path().c_str(), kNobody, kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(2);
+    const auto require = [](bool holds, int status) {
+      if (!holds) ::_exit(status);
+    };
+    PlanCache(temp.path().string()).get_or_build("p", "1", [] { return kContent; });
+    require(::chmod(temp.path().c_str(), 0555) == 0, 3);
+    PlanCache cache(temp.path().string());
+    require(cache.get_or_build("p", "1", no_build).existed, 4);
+    const std::string message = error_of([&] { cache.get_or_build("p", "2", [] { return kContent; }); });
+    require(message.starts_with("3:" + (temp / "p-2.onnx.lock").string() + ": cannot be created: Permission denied; another folder"), 5);
+    require(::chmod(temp.path().c_str(), 0755) == 0, 6);
+  });
+  CHECK(WEXITSTATUS(status_of(pid)) == 0);
+}
+
+TEST_CASE("the folder: option, VILA_CACHE, XDG_CACHE_HOME, home, temporary directory") {
+  const TempDir temp;
+  const auto under = [&](const char* name) { return (temp / name).string(); };
+  const Variable tmp("TMPDIR", under("tmp"));
+  fs::create_directory(temp / "tmp");
+  const std::string last = under("tmp") + "/vila4j-" + std::to_string(::geteuid());
+  Variable vila_cache("VILA_CACHE", under("env"));
+  Variable xdg("XDG_CACHE_HOME", under("xdg"));
+  Variable home("HOME", under("home"));
+  CHECK(PlanCache(under("option")).dir() == under("option"));
+  CHECK(PlanCache("").dir() == under("env"));
+  {
+    const Variable none("VILA_CACHE", std::nullopt);
+    CHECK(PlanCache("").dir() == under("xdg") + "/vila4j");
+    const Variable relative("XDG_CACHE_HOME", "relative");
+    CHECK(PlanCache("").dir() == under("home") + "/.cache/vila4j");
+    Lines lines;
+    {
+      write_file(temp / "file", "");
+      const Variable broken("HOME", under("file"));
+      CHECK(PlanCache("").dir() == last);
+      CHECK(lines.take() == std::vector<std::string>{under("file") + "/.cache/vila4j: not usable as plan cache: Not a directory; " +
+                                                     "a folder under the temporary directory is used"});
+    }
+    const Variable homeless("HOME", std::nullopt);
+    CHECK(PlanCache("").dir() == last);
+    CHECK(lines.take().empty());
+    // Someone else could have made it: it must be ours alone.
+    REQUIRE(::chmod(last.c_str(), 0777) == 0);
+    CHECK(error_of([] { PlanCache cache(""); }).starts_with("3:" + last + ": no folder that only this user can write"));
+  }
+}
