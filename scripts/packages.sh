@@ -2,7 +2,7 @@
 # Sourced by setup.sh: the Debian packages of the build. Installs what is missing when root; says what to install otherwise.
 
 debian_packages='
-  ninja-build pkg-config patchelf
+  ninja-build
   libprotozero-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libxxhash-dev doctest-dev'
 
@@ -11,6 +11,7 @@ missing_packages() {
   local package
   command -v g++ >/dev/null || echo g++
   command -v cmake >/dev/null || echo cmake
+  command -v pkg-config >/dev/null || echo pkg-config
   command -v mvn >/dev/null || echo maven
   command -v javac >/dev/null || [ -x "${JAVA_HOME:-/nonexistent}/bin/javac" ] || echo default-jdk-headless
   for package in $debian_packages; do
