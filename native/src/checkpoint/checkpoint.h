@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "checkpoint/model_spec.h"
+#include "checkpoint/needed_tensors.h"
 #include "common/live_count.h"
 #include "common/mapped_file.h"
 
@@ -31,23 +32,37 @@ struct TensorRef {
 
 /// The tensors of one or more safetensors files. Throws bad_file (with file, tensor, found, expected) for: a header longer than
 /// the file or than 100 MiB, JSON that is no header, an unknown dtype, a shape whose product overflows or does not match its
-/// offsets, offsets beyond the file, overlapping tensors, a gap, the same name in two shards.
+/// offsets, offsets beyond the file, overlapping tensors, a gap, the same name in two shards. A call that throws may leave
+/// tensors behind: drop the store then.
 class TensorStore {
  public:
   /// Opens one .safetensors file.
   void add_file(const std::string& path);
-  /// Opens `folder`/model.safetensors.index.json and every shard it names (each must exist and hold what the index says), or
-  /// `folder`/model.safetensors; throws not_found naming both when there is neither.
+  /// Opens `folder`/model.safetensors.index.json and every shard it names (each must exist and hold what the index says; a shard
+  /// is a plain file name, never a path), or `folder`/model.safetensors; throws not_found naming both when there is neither,
+  /// unsupported when there are only PyTorch pickles.
   void add_folder(const std::string& folder);
+  /// Also true for a tensor whose type vila4j does not read.
   bool contains(const std::string& name) const;
-  /// Throws bad_file naming the tensor and the files searched.
+  /// Throws bad_file naming the tensor and the files searched; unsupported for a type such as F64 or F8_E4M3.
   const TensorRef& get(const std::string& name) const;
   /// The same and checks the shape: "<file>: tensor <name> has shape [..], expected [..]".
   const TensorRef& get(const std::string& name, const std::vector<int64_t>& shape) const;
+  /// Every tensor of a type that vila4j reads, by name.
   const std::map<std::string, TensorRef>& all() const { return tensors_; }
+  /// The files opened so far, as named (symbolic links not resolved).
+  const std::vector<std::string>& files() const { return files_; }
 
  private:
+  /// A tensor of the format whose type vila4j does not read.
+  struct Unreadable {
+    std::string dtype, path;
+  };
+  /// Reads one file; returns the names of its tensors.
+  std::vector<std::string> add(const std::string& path);
+
   std::map<std::string, TensorRef> tensors_;
+  std::map<std::string, Unreadable> unreadable_;
   std::vector<std::string> files_;
 };
 
@@ -66,12 +81,15 @@ class Checkpoint {
   const TensorStore& language() const { return language_; }
   const TensorStore& vision() const { return vision_; }
   const TensorStore& projector() const { return projector_; }
+  /// One of the three.
+  const TensorStore& store(ModelPart part) const;
   /// Bytes of the tensors the spec needs.
   uint64_t weight_bytes() const { return weight_bytes_; }
   /// Number of parameters the spec needs.
   int64_t parameters() const { return parameters_; }
-  /// Identifies the weights without reading them all: names, shapes, offsets, file sizes and modification times, and a sample of
-  /// the bytes. For plan fingerprints.
+  /// Identifies the model without reading all of it: what the spec says of language model, tower and projector, and of each needed
+  /// tensor its name, type, shape, offset, the real path, size and modification time of its file (plans point into that file),
+  /// and a sample of the bytes. 32 hex digits, for plan fingerprints.
   std::string fingerprint() const;
 
  private:

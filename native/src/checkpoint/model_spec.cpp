@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// The families: which folder layout and configuration keys make which ModelSpec. A new family is one row of kFamilies.
+#include "checkpoint/model_spec.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/config_readers.h"
+#include "checkpoint/description.h"
+
+namespace vila {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The root of a checkpoint.
+struct Root {
+  std::string folder;
+  JsonObject config;
+  std::string model_type;
+};
+
+std::string sequential_name(const std::string& prefix, int64_t place) {
+  return place < 0 ? prefix : prefix + "." + std::to_string(place);
+}
+
+/// mm_hidden_size, where given, must be what tower and scales give.
+void check_feature_channels(const Root& root, int64_t channels) {
+  const int64_t said = root.config.integer("mm_hidden_size", 1, kMaxWidth, channels);
+  if (said != channels) {
+    fail(ErrorCode::bad_file, root.config.name(), ": mm_hidden_size is ", said, ", expected ", channels, " from the vision tower");
+  }
+}
+
+void check_downsample(const ModelSpec& spec, const Root& root) {
+  if (spec.projector.kind == ProjectorSpec::Kind::downsample && spec.vision.has_class_token() && !spec.vision.drop_class_token) {
+    fail(ErrorCode::unsupported, root.config.name(), ": ", spec.projector.type,
+         " with a class token, expected mm_vision_select_feature patch");
+  }
+}
+
+/// The keys that VILA and LLaVA share: selected features, preprocessing, flags.
+void read_multimodal_keys(ModelSpec& spec, const Root& root, const std::optional<JsonObject>& processor, const char* usual_feature) {
+  select_features(spec.vision, root.config.integer("mm_vision_select_layer", -kMaxLayers, kMaxLayers, -2),
+                  root.config.string("mm_vision_select_feature", usual_feature), root.config.name());
+  const int64_t resolution = root.config.integer("vision_resolution", -1, kMaxSide, -1);
+  if (resolution != -1 && resolution != spec.vision.image) {
+    fail(ErrorCode::unsupported, root.config.name(), ": vision_resolution is ", resolution, ", supported are -1 and the tower's ",
+         spec.vision.image);
+  }
+  spec.preprocess = read_preprocess(processor, spec.vision, root.config);
+  read_prompt_flags(spec.prompt, root.config);
+}
+
+/// The id that stands for an image. Tokenizers saved before the media tokens were added get them at load: a sentinel, then
+/// `<image>`, behind the last added token.
+int64_t nvila_image_token(const std::string& tokenizer_folder) {
+  const std::map<std::string, int64_t> added = read_added_tokens(tokenizer_folder);
+  if (const auto it = added.find("<image>"); it != added.end()) return it->second;
+  if (added.empty()) fail(ErrorCode::unsupported, tokenizer_folder, ": no added tokens, so no id for <image>");
+  int64_t last = 0;
+  for (const auto& [text, id] : added) last = std::max(last, id);
+  return last + (added.contains("<vila/sentinel>") ? 1 : 2);
+}
+
+/// VILA1.5 and NVILA: llm/, vision_tower/, mm_projector/.
+CheckpointDescription read_three_folders(const Root& root) {
+  CheckpointDescription d;
+  d.language_folder = in_folder(root.folder, "llm");
+  d.vision_folder = in_folder(root.folder, "vision_tower");
+  d.projector_folder = in_folder(root.folder, "mm_projector");
+  for (const std::string* folder : {&d.language_folder, &d.vision_folder, &d.projector_folder}) {
+    if (!is_folder(*folder)) fail(ErrorCode::not_found, *folder, ": no such folder, expected llm, vision_tower and mm_projector");
+  }
+  ModelSpec& spec = d.spec;
+  const JsonObject language = JsonObject::read(in_folder(d.language_folder, "config.json"));
+  const JsonObject tower = JsonObject::read(in_folder(d.vision_folder, "config.json"));
+  const JsonObject projector = JsonObject::read(in_folder(d.projector_folder, "config.json"));
+  spec.language = read_language(language, language.string("model_type"), in_folder(d.language_folder, "generation_config.json"));
+  const bool nvila = spec.language.model_type == "qwen2";
+  spec.family = nvila ? "nvila" : "vila1.5";
+  spec.weight_dtype = read_weight_dtype(language);
+  spec.vision = read_tower(tower);
+  read_multimodal_keys(spec, root, read_if_there(in_folder(d.vision_folder, "preprocessor_config.json")),
+                       spec.vision.has_class_token() ? "patch" : "cls_patch");
+  const int64_t channels = feature_channels(spec.vision, spec.preprocess);
+  check_feature_channels(root, channels);
+  // The same type name changed its token order between the VILA1.5 and the NVILA code.
+  spec.projector = make_projector(projector.string("mm_projector_type"), channels, spec.language.hidden, !nvila,
+                                  [](int64_t place) { return sequential_name("layers", place); }, projector.name());
+  check_downsample(spec, root);
+  spec.tokenizer = find_tokenizer(root.folder);
+  choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
+  if (nvila) {
+    spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
+    spec.prompt.image_token_id = nvila_image_token(spec.tokenizer.folder);
+    spec.prompt.newline_after_image = true;
+    spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
+  } else {
+    read_prompt_limits(spec.prompt, {&root.config, &language}, spec.language, spec.tokenizer.folder);
+  }
+  return d;
+}
+
+constexpr const char* kInnerTower = "model.vision_tower.vision_tower.";
+
+/// Whether the checkpoint's own files hold the tower: looks only at the index, or at a single file's header.
+bool holds_tower(const std::string& folder) {
+  const std::string probe = std::string(kInnerTower) + "vision_model.embeddings.patch_embedding.weight";
+  if (const auto index = read_if_there(in_folder(folder, "model.safetensors.index.json"))) {
+    return index->object("weight_map").has(probe.c_str());
+  }
+  const std::string single = in_folder(folder, "model.safetensors");
+  if (!is_file(single)) return false;
+  TensorStore store;
+  store.add_file(single);
+  return store.contains(probe);
+}
+
+/// The folder that mm_vision_tower names: below or beside the checkpoint, by the whole name or its last part; empty if none.
+std::string find_tower_folder(const std::string& folder, const std::string& name) {
+  const fs::path named(name);
+  std::vector<fs::path> tails = {named.filename()};
+  const bool escapes = named.is_absolute() || std::find(named.begin(), named.end(), "..") != named.end();
+  if (!escapes) tails.insert(tails.begin(), named);
+  if (tails.back().empty() || tails.back() == "." || tails.back() == "..") return "";
+  fs::path own = fs::absolute(folder).lexically_normal();
+  if (!own.has_filename()) own = own.parent_path();
+  for (const fs::path& tail : tails) {
+    for (const fs::path& base : {fs::path(folder), own.parent_path()}) {
+      const std::string candidate = (base / tail).string();
+      if (is_file(in_folder(candidate, "config.json"))) return candidate;
+    }
+  }
+  return "";
+}
+
+/// The tower of a one-folder checkpoint.
+struct Tower {
+  std::string weights_folder, prefix;
+  JsonObject config;
+  std::optional<JsonObject> processor;
+};
+
+Tower find_tower(const Root& root) {
+  const std::string name = root.config.string("mm_vision_tower");
+  if (name.find('\0') != std::string::npos) fail(ErrorCode::bad_file, root.config.name(), ": mm_vision_tower holds a NUL character");
+  const std::string own = find_tower_folder(root.folder, name);
+  const bool inside = holds_tower(root.folder);
+  if (!own.empty()) {
+    return {inside ? root.folder : own, inside ? kInnerTower : "", JsonObject::read(in_folder(own, "config.json")),
+            read_if_there(in_folder(own, "preprocessor_config.json"))};
+  }
+  const std::optional<KnownTower> known = known_tower(name);
+  if (inside && known) return {root.folder, kInnerTower, known->config, known->processor};
+  fail(ErrorCode::not_found, root.config.name(), ": mm_vision_tower is ", Json(name).dump(), ", but ",
+       inside ? "its configuration" : "that tower", " is neither in nor beside ", root.folder,
+       inside ? ", and it is none that vila4j knows" : ", nor among its tensors");
+}
+
+/// VILA 1.0 and LLaVA-1.5: everything in one folder, the CLIP tower inside, below or beside it.
+CheckpointDescription read_one_folder(const Root& root) {
+  CheckpointDescription d;
+  ModelSpec& spec = d.spec;
+  spec.language = read_language(root.config, "llama", in_folder(root.folder, "generation_config.json"));
+  spec.weight_dtype = read_weight_dtype(root.config);
+  const Tower tower = find_tower(root);
+  d.language_folder = d.projector_folder = root.folder;
+  d.vision_folder = tower.weights_folder;
+  spec.vision = read_tower(tower.config);
+  spec.vision.prefix = tower.prefix;
+  read_multimodal_keys(spec, root, tower.processor, "patch");
+  const int64_t channels = feature_channels(spec.vision, spec.preprocess);
+  check_feature_channels(root, channels);
+  spec.projector = make_projector(root.config.string("mm_projector_type", "linear"), channels, spec.language.hidden, true,
+                                  [](int64_t place) { return sequential_name("model.mm_projector", place); }, root.config.name());
+  check_downsample(spec, root);
+  spec.tokenizer = find_tokenizer(root.folder);
+  const std::string origin = root.config.string("_name_or_path", "") + " " + fs::path(root.folder).filename().string();
+  spec.family = origin.find("llava-v1.5") != std::string::npos ? "llava1.5" : "vila1.0";
+  choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
+  read_prompt_limits(spec.prompt, {&root.config}, spec.language, spec.tokenizer.folder);
+  return d;
+}
+
+/// A family: the model_types it goes by, what tells its layout apart, and its reader.
+struct Family {
+  std::vector<std::string> model_types;
+  bool (*matches)(const Root&);
+  CheckpointDescription (*read)(const Root&);
+};
+
+/// The first row that fits is taken.
+const std::vector<Family>& families() {
+  static const std::vector<Family> rows = {
+      {{"llava_llama", "llava", "vila"}, [](const Root& r) { return is_folder(in_folder(r.folder, "llm")); }, read_three_folders},
+      {{"llava_llama", "llava"}, [](const Root&) { return true; }, read_one_folder},
+      {{"vila"}, [](const Root&) { return true; }, read_three_folders},
+  };
+  return rows;
+}
+
+}  // namespace
+
+CheckpointDescription describe_checkpoint(const std::string& folder) {
+  if (!is_folder(folder)) fail(ErrorCode::not_found, folder, ": no such folder");
+  const JsonObject config = JsonObject::read(in_folder(folder, "config.json"));
+  const Root root{folder, config, config.string("model_type")};
+  for (const Family& family : families()) {
+    const bool named = std::find(family.model_types.begin(), family.model_types.end(), root.model_type) != family.model_types.end();
+    if (!named || !family.matches(root)) continue;
+    CheckpointDescription description = family.read(root);
+    description.spec.path = folder;
+    return description;
+  }
+  fail(ErrorCode::unsupported, config.name(), ": model_type is ", Json(root.model_type).dump(), ", supported are llava, llava_llama, vila");
+}
+
+ModelSpec read_model_spec(const std::string& folder) { return describe_checkpoint(folder).spec; }
+
+int64_t ModelSpec::tokens_per_image() const {
+  if (projector.kind == ProjectorSpec::Kind::mlp) return vision.tokens();
+  int64_t side = vision.grid();
+  if (!preprocess.scales.empty() && preprocess.tiling == PreprocessSpec::Tiling::none) {
+    const size_t last = preprocess.scales.size() - 1;
+    const size_t scale = preprocess.output_scale < 0 ? last : static_cast<size_t>(preprocess.output_scale);
+    side *= preprocess.scales[scale] / vision.image;
+  }
+  const int64_t merged = (side + projector.window - 1) / projector.window;
+  return merged * merged;
+}
+
+}  // namespace vila
