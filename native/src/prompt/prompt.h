@@ -14,10 +14,15 @@
 
 namespace vila {
 
-/// A piece of a turn: text, or the image with this index in Prompt::Impl::images.
+/// What marks an image in a marked turn, in prompt texts and in prompts.json.
+inline constexpr std::string_view kImageMark = "<image>";
+
+/// A piece of a turn: text, the image with this index in Prompt::Impl::images, or a mark that has no image yet.
 struct PromptPart {
+  static constexpr int32_t kText = -1, kUnplaced = -2;
+
   std::string text;
-  int32_t image = -1;               ///< >= 0: an image, and text is empty
+  int32_t image = kText;            ///< >= 0: an image; then, and for kUnplaced, text is empty
 };
 
 struct PromptTurn {
@@ -29,6 +34,7 @@ struct Prompt::Impl {
   std::vector<PromptTurn> turns;
   std::vector<Image> images;
   int32_t unplaced_marks = 0;       ///< `<image>` marks that place_images() has still to fill
+  bool has_marks = false;           ///< some turn has or had a mark, or place_images() has put some
   std::optional<std::string> system;
   std::string template_id;          ///< empty: the model's own
 };
@@ -43,7 +49,7 @@ std::vector<std::string> template_stop_tokens(const std::string& template_id);
 /// The prompt in its template: text and images in reading order, neighbouring texts joined, up to where the answer starts.
 /// Checks the prompt: at least one turn, the last is the user's, no unplaced marks, known template.
 std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSpec& spec);
-/// Chunks as one text, `<image>` for each image.
+/// Chunks as one text, `<image>` for each image. Text that holds `<image>` cannot be told from an image in it: never split it.
 std::string prompt_text(const std::vector<PromptPart>& chunks);
 
 /// One element of the model's input: a text id, or an image.
@@ -51,8 +57,22 @@ struct PromptSlot {
   int32_t id = 0;                   ///< token id; for an image the placeholder id
   int32_t image = -1;               ///< index of the image, or -1
 };
-/// Ids and image slots by the spec's tokenization rule (section 5.3 of the tokenizer facts: chunks alone or in one pass).
+/// Ids and image slots by the spec's tokenization rule:
+/// - chunks (tokenizer_image_token of the VILA 1.0 and 1.5 code): the texts between images, empty ones included, are tokenised
+///   alone with special tokens. If the first one's ids begin with BOS, one BOS is kept and the first id of every text is dropped.
+///   Images stand between them.
+/// - inline_token (llava-hf, NVILA): one pass over the whole text in which the token of spec.image_token_id stands for each
+///   image. Where the text itself holds that token, it is spelled out in smaller tokens, so that it stays text.
+/// With spec.newline_after_image the ids of "\n" follow each image. Throws bad_file where tokenizer and image token id disagree.
 std::vector<PromptSlot> tokenize_prompt(const std::vector<PromptPart>& chunks, const TokenizerBase& tokenizer,
                                         const PromptSpec& spec);
+
+/// Where images lie after each placeholder is replaced by image tokens.
+struct ExpandedSpans {
+  int32_t sequence_length = 0;      ///< positions in all
+  std::vector<int32_t> image_spans; ///< start, length of each image in reading order, flattened pairs
+};
+/// Throws capacity when the sequence does not fit an int32.
+ExpandedSpans expand_spans(const std::vector<PromptSlot>& slots, int32_t tokens_per_image);
 
 }  // namespace vila

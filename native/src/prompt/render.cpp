@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conversation in its template.
+#include "common/error.h"
+#include "prompt/prompt.h"
+#include "prompt/templates.h"
+
+namespace vila {
+namespace {
+
+/// Parts in reading order in which no two texts stand side by side and no text is empty.
+class Chunks {
+ public:
+  Chunks& text(std::string_view text) {
+    if (text.empty()) return *this;
+    if (parts_.empty() || parts_.back().image != PromptPart::kText) parts_.emplace_back();
+    parts_.back().text += text;
+    return *this;
+  }
+  Chunks& parts(const std::vector<PromptPart>& parts) {
+    for (const PromptPart& part : parts) {
+      if (part.image == PromptPart::kText) {
+        text(part.text);
+      } else {
+        parts_.push_back(part);
+      }
+    }
+    return *this;
+  }
+  std::vector<PromptPart> take() { return std::move(parts_); }
+
+ private:
+  std::vector<PromptPart> parts_;
+};
+
+}  // namespace
+
+std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSpec& spec) {
+  const PromptTemplate& row = find_template(prompt.template_id.empty() ? spec.template_id : prompt.template_id);
+  if (prompt.turns.empty()) fail(ErrorCode::invalid_argument, "prompt: has no turn, expected at least one of the user");
+  if (prompt.turns.back().role != Role::user) {
+    fail(ErrorCode::invalid_argument, "prompt: the last turn is the assistant's, expected the user's");
+  }
+  if (prompt.unplaced_marks != 0) {
+    fail(ErrorCode::invalid_argument, "prompt: ", prompt.unplaced_marks, " <image> marks have no image, expected place_images()");
+  }
+
+  Chunks chunks;
+  if (prompt.system.has_value() || row.system != nullptr) {
+    chunks.text(row.system_prefix).text(prompt.system.has_value() ? *prompt.system : row.system).text(row.system_suffix);
+  }
+  bool first = true;
+  for (const PromptTurn& turn : prompt.turns) {
+    if (turn.role == Role::user) {
+      chunks.text(first ? row.first_user_prefix : row.user_prefix).parts(turn.parts).text(row.user_suffix).text(row.assistant_prefix);
+      first = false;
+    } else {
+      chunks.text(row.answer_prefix).parts(turn.parts).text(row.answer_suffix);
+    }
+  }
+  return chunks.take();
+}
+
+std::string prompt_text(const std::vector<PromptPart>& chunks) {
+  std::string text;
+  for (const PromptPart& chunk : chunks) text += chunk.image == PromptPart::kText ? std::string_view(chunk.text) : kImageMark;
+  return text;
+}
+
+}  // namespace vila
