@@ -39,9 +39,10 @@ watch() {
 }
 
 # step TITLE NAME COMMAND...: runs COMMAND with its output in build/logs/NAME.log; progress while it runs, one line at its end.
-# Returns COMMAND's status; after a failure the end of the log and its path have been printed.
+# Returns COMMAND's status; after a failure the end of the log has been printed. Sets last_log.
 step() {
   local title=$1 log=$root/build/logs/$2.log start=$SECONDS status=0 watcher
+  last_log=build/logs/$2.log
   shift 2
   mkdir -p "${log%/*}"
   : >"$log"
@@ -55,7 +56,7 @@ step() {
     say "$title: done in $(duration $((SECONDS - start)))"
   else
     tail -n 40 "$log" >&2
-    say "$title: failed with status $status after $(duration $((SECONDS - start))); the whole log is ${log#"$root"/}"
+    say "$title: failed with status $status after $(duration $((SECONDS - start))); the whole log is $last_log"
   fi
   return "$status"
 }
