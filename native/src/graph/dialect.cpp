@@ -77,7 +77,7 @@ Value Dialect::integers(const std::vector<int64_t>& values) {
   if (added) {
     Initializer initializer;
     initializer.name = "integers";
-    for (const int64_t value : values) initializer.name += "_" + std::to_string(value);
+    for (const int64_t value : values) initializer.name.append("_").append(std::to_string(value));
     initializer.dtype = DType::i64;
     initializer.shape = {static_cast<int64_t>(values.size())};
     initializer.inline_data.resize(values.size() * sizeof(int64_t));

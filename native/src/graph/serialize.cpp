@@ -93,20 +93,23 @@ void write_initializer(pbf_builder<onnx::GraphField>& graph, const Initializer& 
 }
 
 void write_value_info(pbf_builder<onnx::GraphField>& graph, onnx::GraphField field, const ValueInfo& value) {
-  pbf_builder<onnx::ValueInfoField> out(graph, field);
-  out.add_string(onnx::ValueInfoField::name, value.name);
-  pbf_builder<onnx::Type> type(out, onnx::ValueInfoField::type);
-  pbf_builder<onnx::TensorType> tensor(type, onnx::Type::tensor_type);
-  tensor.add_int32(onnx::TensorType::elem_type, number(data_type(value.dtype)));
-  pbf_builder<onnx::Shape> shape(tensor, onnx::TensorType::shape);
+  std::string shape;
+  pbf_builder<onnx::Shape> dims(shape);
   for (const Dim& dim : value.shape) {
-    pbf_builder<onnx::Dimension> dimension(shape, onnx::Shape::dim);
+    pbf_builder<onnx::Dimension> dimension(dims, onnx::Shape::dim);
     if (dim.name.empty()) {
       dimension.add_int64(onnx::Dimension::dim_value, dim.value);
     } else {
       dimension.add_string(onnx::Dimension::dim_param, dim.name);
     }
   }
+  pbf_builder<onnx::ValueInfoField> out(graph, field);
+  out.add_string(onnx::ValueInfoField::name, value.name);
+  pbf_builder<onnx::Type> type(out, onnx::ValueInfoField::type);
+  pbf_builder<onnx::TensorType> tensor(type, onnx::Type::tensor_type);
+  tensor.add_int32(onnx::TensorType::elem_type, number(data_type(value.dtype)));
+  // As a whole, because an empty sub-message under construction is dropped: a scalar would have no shape instead of an empty one.
+  tensor.add_message(onnx::TensorType::shape, shape);
 }
 
 void check_initializer(const Graph& graph, const Initializer& initializer) {

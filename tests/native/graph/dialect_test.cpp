@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPU dialect writes, and what it refuses.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "checkpoint/tensor_names.h"
+#include "graph/builders.h"
+#include "graph/names.h"
+#include "graph/rope_table.h"
+#include "graph/random_tensors.h"
+#include "support/npy.h"
+
+using namespace vila;           // NOLINT
+using namespace vila::testing;  // NOLINT
+
+namespace {
+
+LanguageSpec one_layer() {
+  LanguageSpec spec;
+  spec.model_type = "llama";
+  spec.hidden = 32;
+  spec.layers = 1;
+  spec.heads = 2;
+  spec.kv_heads = 1;
+  spec.head_dim = 16;
+  spec.intermediate = 48;
+  spec.vocab = 20;
+  spec.max_positions = 40;
+  return spec;
+}
+
+void add_layer(RandomTensors& random, const LanguageSpec& spec, DType dtype) {
+  const std::string layer = tensor_names::language_layer(spec, 0);
+  random.linear("lm_head", spec.hidden, spec.vocab, false, dtype);
+  random.norm("model.norm", spec.hidden, false, dtype);
+  random.norm(layer + "input_layernorm", spec.hidden, false, dtype);
+  random.norm(layer + "post_attention_layernorm", spec.hidden, false, dtype);
+  random.linear(layer + "self_attn.q_proj", spec.hidden, spec.heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.k_proj", spec.hidden, spec.kv_heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.v_proj", spec.hidden, spec.kv_heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.o_proj", spec.heads * spec.head_dim, spec.hidden, false, dtype);
+  random.linear(layer + "mlp.gate_proj", spec.hidden, spec.intermediate, false, dtype);
+  random.linear(layer + "mlp.up_proj", spec.hidden, spec.intermediate, false, dtype);
+  random.linear(layer + "mlp.down_proj", spec.intermediate, spec.hidden, false, dtype);
+}
+
+size_t count(const graph::Graph& graph, const std::string& op) {
+  size_t found = 0;
+  for (const graph::Node& node : graph.nodes) found += node.op == op ? 1U : 0U;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("rotary tables: position over scale times theta^(-2i/d)") {
+  constexpr int64_t kPositions = 70, kDim = 16;
+  const graph::RopeTable table = graph::make_rope_table(kPositions, kDim, 500000, 2);
+  REQUIRE(table.cos.size() == kPositions * kDim / 2);
+  REQUIRE(table.sin.size() == table.cos.size());
+  double worst = 0;
+  for (int64_t p = 0; p < kPositions; ++p) {
+    for (int64_t i = 0; i < kDim / 2; ++i) {
+      const double angle = static_cast<double>(p) / 2 * std::pow(500000.0, -2.0 * static_cast<double>(i) / kDim);
+      const auto at = static_cast<size_t>(p * kDim / 2 + i);
+      worst = std::max({worst, std::fabs(static_cast<double>(table.cos[at]) - std::cos(angle)),
+                        std::fabs(static_cast<double>(table.sin[at]) - std::sin(angle))});
+    }
+  }
+  CHECK(worst < 1e-5);
+}
+
+TEST_CASE("the language graph uses every weight where it lies and makes no copy of one") {
+  LanguageSpec spec = one_layer();
+  spec.rope_scale = 4;
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+    RandomTensors random(5);
+    add_layer(random, spec, dtype);
+    const TensorStore store = random.open();
+    const graph::Graph graph = graph::build_language(spec, store, {});
+    std::set<std::string> external;
+    size_t own = 0;
+    for (const graph::Initializer& initializer : graph.initializers) {
+      if (!initializer.source) {
+        own += initializer.inline_data.size();
+        continue;
+      }
+      external.insert(initializer.name);
+      const TensorRef& tensor = store.get(initializer.name);
+      CHECK(initializer.dtype == dtype);
+      CHECK(initializer.shape == tensor.shape);
+      CHECK(initializer.source->offset == tensor.offset);
+      CHECK(initializer.source->bytes == tensor.bytes);
+    }
+    CHECK(external.size() == store.all().size());
+    const size_t tables = 2 * sizeof(float) * static_cast<size_t>(spec.max_positions * spec.head_dim / 2);
+    CHECK(own > tables);
+    CHECK(own < tables + 200);  // the tables and a few shapes
+    CHECK(count(graph, "Gemm") == 8);
+    CHECK(count(graph, "GroupQueryAttention") == 1);
+    CHECK(count(graph, "Cast") == (dtype == DType::f32 ? 0 : store.all().size()));
+    CHECK(count(graph, "Transpose") == 0);
+    const graph::RopeTable table = graph::make_rope_table(spec.max_positions, spec.head_dim, spec.rope_theta, 4);
+    bool rotated = false;
+    for (const graph::Initializer& initializer : graph.initializers) {
+      if (initializer.name != "rope_cos") continue;
+      CHECK(std::memcmp(initializer.inline_data.data(), table.cos.data(), initializer.inline_data.size()) == 0);
+      rotated = true;
+    }
+    CHECK(rotated);
+  }
+}
+
+TEST_CASE("inputs and outputs have the names and shapes the runtime binds") {
+  const LanguageSpec spec = one_layer();
+  RandomTensors random(5);
+  add_layer(random, spec, DType::f32);
+  const TensorStore store = random.open();
+  const auto describe = [](const std::vector<graph::ValueInfo>& values) {
+    std::string text;
+    for (const graph::ValueInfo& value : values) {
+      text += value.name + " " + name_of(value.dtype) + " [";
+      for (const graph::Dim& dim : value.shape) text += (dim.name.empty() ? std::to_string(dim.value) : dim.name) + " ";
+      text += "]\n";
+    }
+    return text;
+  };
+  graph::BuildOptions options;
+  options.hidden_states = true;
+  const graph::Graph graph = graph::build_language(spec, store, options);
+  CHECK(describe(graph.inputs) ==
+        "inputs_embeds fp32 [batch length 32 ]\nseqlens_k int32 [batch ]\ntotal_sequence_length int32 []\n"
+        "past_key.0 fp32 [batch 1 capacity 16 ]\npast_value.0 fp32 [batch 1 capacity 16 ]\n");
+  CHECK(describe(graph.outputs) ==
+        "present_key.0 fp32 [batch 1 capacity 16 ]\npresent_value.0 fp32 [batch 1 capacity 16 ]\n"
+        "hidden_states fp32 [2 positions 32 ]\nlogits fp32 [batch 20 ]\n");
+}
+
+TEST_CASE("what cannot be built is refused in one line") {
+  LanguageSpec spec = one_layer();
+  RandomTensors random(5);
+  add_layer(random, spec, DType::f32);
+  const TensorStore store = random.open();
+  const std::string file = (random.folder() / "model.safetensors").string();
+  graph::BuildOptions half;
+  half.compute = DType::f16;
+  CHECK(error_of([&] { graph::build_language(spec, store, half); }) == "5:graph language: the CPU dialect computes in fp32, found fp16");
+  LanguageSpec odd = spec;
+  odd.head_dim = 24;
+  CHECK(error_of([&] { graph::build_language(odd, store, {}); }) == "5:language model: head_dim 24, expected a multiple of 16");
+  LanguageSpec packed = spec;
+  packed.packing = LanguageSpec::Packing::awq_gemm;
+  CHECK(error_of([&] { graph::build_language(packed, store, {}); }) ==
+        "5:language model: packed 4-bit weights, expected plain [out,in] tensors");
+  LanguageSpec wide = spec;
+  wide.vocab = 21;
+  CHECK(error_of([&] { graph::build_language(wide, store, {}); }) ==
+        "4:" + file + ": tensor lm_head.weight has shape [20,32], expected [21,32]");
+}
