@@ -13,10 +13,6 @@ std::vector<int> allowed_processors();
 /// Physical cores behind `processors`, by the sibling lists under `root`/sys; a processor without one counts as a core.
 int count_cores(const std::string& root, const std::vector<int>& processors);
 
-/// Processors' worth of time that the control group of this process grants (cgroup v2 cpu.max of it and its parents, v1
-/// cpu.cfs_quota_us), read under `root`; rounded up; 0 without a limit.
-int processor_quota(const std::string& root);
-
 /// The number of threads one computation should use: physical cores this process may run on, at most its quota; at least 1.
 int physical_cores();
 

@@ -3,22 +3,22 @@
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/log.h"
 #include "common/mapped_file.h"
+#include "plan/environment.h"
 #include "plan/plan.h"
 #include "support/npy.h"
 
@@ -59,45 +59,6 @@ class Lines final : public LogListener {
   std::mutex mutex_;
   std::vector<std::string> lines_;
 };
-
-/// Sets or removes an environment variable until the end of scope.
-class Variable {
- public:
-  Variable(const char* name, const std::optional<std::string>& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    set(value);
-  }
-  ~Variable() { set(old_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  void set(const std::optional<std::string>& value) {
-    value ? ::setenv(name_, value->c_str(), 1) : ::unsetenv(name_);
-  }
-  const char* name_;
-  std::optional<std::string> old_;
-};
-
-/// Runs `work` in a child process; its exit status is 0 unless `work` throws. The child never returns into the test.
-template <typename Work>
-pid_t in_child(Work&& work) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid != 0) return pid;
-  try {
-    work();
-    ::_exit(0);
-  } catch (...) {
-    ::_exit(1);
-  }
-}
-
-int status_of(pid_t pid) {
-  int status = 0;
-  REQUIRE(::waitpid(pid, &status, 0) == pid);
-  return status;
-}
 
 }  // namespace
 
@@ -287,7 +248,7 @@ TEST_CASE("a read-only folder serves what it holds and refuses to build") {
     require(message.starts_with("3:" + (temp / "p-2.onnx.lock").string() + ": cannot be created: Permission denied; another folder"), 5);
     require(::chmod(temp.path().c_str(), 0755) == 0, 6);
   });
-  CHECK(WEXITSTATUS(status_of(pid)) == 0);
+  CHECK(status_of(pid) == 0);
 }
 
 TEST_CASE("the folder: option, VILA_CACHE, XDG_CACHE_HOME, home, temporary directory") {
