@@ -37,12 +37,15 @@ note_java_skips() {
   local line
   while IFS= read -r line; do skips+=("Java tests: $line"); done < <(
     find "$1" -path '*/target/*-reports/TEST-*.xml' | xargs -r -d '\n' awk '
-      /<testcase / { name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name) }
+      /<testcase / {
+        name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name)
+        class = $0; sub(/.* classname="/, "", class); sub(/".*/, "", class); sub(/.*\./, "", class)
+      }
       /<skipped/ {
         reason = "no reason given"
         if (match($0, /message="[^"]*"/)) reason = substr($0, RSTART + 9, RLENGTH - 10)
         else if (match($0, /Assumption failed: /)) reason = substr($0, RSTART + RLENGTH)
-        print "skipped: " name ": " reason
+        print "skipped: " class "." name ": " reason
       }' | sed "s/&apos;/'/g; s/&quot;/\"/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g" | sort -u)
 }
 
