@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j;
+
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Optional;
+import org.bytedeco.javacpp.BytePointer;
+
+/**
+ * How to load a model. Immutable; what is not set is the engine's default.
+ */
+public final class LoadOptions {
+  private final String backend;
+  private final String precision;
+  private final Optional<Path> cacheDir;
+  private final int threads;
+  private final int contextLength;
+  private final long imageCacheBytes;
+  private final String promptTemplate;
+
+  private LoadOptions(Builder builder) {
+    backend = builder.backend;
+    precision = builder.precision;
+    cacheDir = builder.cacheDir;
+    threads = builder.threads;
+    contextLength = builder.contextLength;
+    imageCacheBytes = builder.imageCacheBytes;
+    promptTemplate = builder.promptTemplate;
+  }
+
+  /**
+   * The engine's defaults.
+   *
+   * @return options in which nothing was set
+   */
+  public static LoadOptions defaults() {
+    return builder().build();
+  }
+
+  /**
+   * Begins with the engine's defaults.
+   *
+   * @return a builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /**
+   * A builder that holds these options, to change some.
+   *
+   * @return a builder
+   */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.backend = backend;
+    builder.precision = precision;
+    builder.cacheDir = cacheDir;
+    builder.threads = threads;
+    builder.contextLength = contextLength;
+    builder.imageCacheBytes = imageCacheBytes;
+    builder.promptTemplate = promptTemplate;
+    return builder;
+  }
+
+  /**
+   * What runs the model.
+   *
+   * @return "auto" or "onnxruntime"
+   */
+  public String backend() {
+    return backend;
+  }
+
+  /**
+   * The precision to compute in.
+   *
+   * @return "default" for the engine's choice on this machine, or "fp32"
+   */
+  public String precision() {
+    return precision;
+  }
+
+  /**
+   * The folder of compiled plans; without one $VILA_CACHE, $XDG_CACHE_HOME/vila4j or ~/.cache/vila4j.
+   *
+   * @return the folder
+   */
+  public Optional<Path> cacheDir() {
+    return cacheDir;
+  }
+
+  /**
+   * Threads of one computation.
+   *
+   * @return 0 for the number of physical cores
+   */
+  public int threads() {
+    return threads;
+  }
+
+  /**
+   * Most positions of one session.
+   *
+   * @return 0 for the checkpoint's own limit
+   */
+  public int contextLength() {
+    return contextLength;
+  }
+
+  /**
+   * Bound of the cache of image tokens.
+   *
+   * @return bytes; 0 turns it off
+   */
+  public long imageCacheBytes() {
+    return imageCacheBytes;
+  }
+
+  /**
+   * The template of prompts that name none.
+   *
+   * @return a template's id; empty for the checkpoint's own
+   */
+  public String promptTemplate() {
+    return promptTemplate;
+  }
+
+  /** The native options; the caller closes them. */
+  io.github.vila4j.internal.LoadOptions toNative() {
+    io.github.vila4j.internal.LoadOptions options = new io.github.vila4j.internal.LoadOptions();
+    try (BytePointer backendText = Text.toNative("backend", backend);
+        BytePointer precisionText = Text.toNative("precision", precision);
+        BytePointer cacheText = Text.toNative("cache folder", cacheDir.map(Path::toString).orElse(""));
+        BytePointer templateText = Text.toNative("template", promptTemplate)) {
+      options.backend(backendText);
+      options.precision(precisionText);
+      options.cache_dir(cacheText);
+      options.threads(threads);
+      options.context_length(contextLength);
+      options.image_cache_bytes(imageCacheBytes);
+      options.prompt_template(templateText);
+      return options;
+    } catch (Throwable e) {
+      options.close();
+      throw e;
+    }
+  }
+
+  /** Collects options. Values are checked when they are used. Not thread-safe. */
+  public static final class Builder {
+    private String backend = "auto";
+    private String precision = "default";
+    private Optional<Path> cacheDir = Optional.empty();
+    private int threads = 0;
+    private int contextLength = 0;
+    private long imageCacheBytes = 256L << 20;
+    private String promptTemplate = "";
+
+    private Builder() {}
+
+    /**
+     * What runs the model.
+     *
+     * @param backend "auto" or "onnxruntime"
+     * @return this
+     */
+    public Builder backend(String backend) {
+      this.backend = Objects.requireNonNull(backend, "backend");
+      return this;
+    }
+
+    /**
+     * The precision to compute in.
+     *
+     * @param precision "default" for the engine's choice on this machine, or "fp32"
+     * @return this
+     */
+    public Builder precision(String precision) {
+      this.precision = Objects.requireNonNull(precision, "precision");
+      return this;
+    }
+
+    /**
+     * The folder of compiled plans; without one $VILA_CACHE, $XDG_CACHE_HOME/vila4j or ~/.cache/vila4j.
+     *
+     * @param cacheDir the folder
+     * @return this
+     */
+    public Builder cacheDir(Path cacheDir) {
+      this.cacheDir = Optional.of(cacheDir);
+      return this;
+    }
+
+    /**
+     * Threads of one computation.
+     *
+     * @param threads 0 for the number of physical cores
+     * @return this
+     */
+    public Builder threads(int threads) {
+      this.threads = threads;
+      return this;
+    }
+
+    /**
+     * Most positions of one session.
+     *
+     * @param contextLength 0 for the checkpoint's own limit
+     * @return this
+     */
+    public Builder contextLength(int contextLength) {
+      this.contextLength = contextLength;
+      return this;
+    }
+
+    /**
+     * Bound of the cache of image tokens.
+     *
+     * @param imageCacheBytes bytes; 0 turns it off
+     * @return this
+     */
+    public Builder imageCacheBytes(long imageCacheBytes) {
+      this.imageCacheBytes = imageCacheBytes;
+      return this;
+    }
+
+    /**
+     * The template of prompts that name none.
+     *
+     * @param promptTemplate a template's id; empty for the checkpoint's own
+     * @return this
+     */
+    public Builder promptTemplate(String promptTemplate) {
+      this.promptTemplate = Objects.requireNonNull(promptTemplate, "promptTemplate");
+      return this;
+    }
+
+    /**
+     * Makes the options.
+     *
+     * @return options that later changes of this builder do not reach
+     */
+    public LoadOptions build() {
+      return new LoadOptions(this);
+    }
+  }
+}

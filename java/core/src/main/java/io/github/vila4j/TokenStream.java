@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j;
+
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+
+/**
+ * An answer as it grows, computed in a thread of its own. To be read once, by one thread, and closed; {@link #cancel()} may be
+ * called from any thread.
+ *
+ * <pre>{@code
+ * try (TokenStream stream = session.stream(prompt, options)) {
+ *   for (Token token : stream) {
+ *     System.out.print(token.text());
+ *   }
+ *   System.out.println(stream.completion().finishReason());
+ * }
+ * }</pre>
+ */
+public final class TokenStream implements Iterable<Token>, Iterator<Token>, AutoCloseable {
+  private static final AtomicInteger COUNT = new AtomicInteger();
+  private static final Token END = new Token(-1, "");
+
+  private final BlockingQueue<Token> queue = new LinkedBlockingQueue<>();
+  private final CompletableFuture<Completion> completion = new CompletableFuture<>();
+  private final Runnable cancelCall;
+  private final Thread thread;
+  private volatile boolean cancelled;
+  private Token next;
+
+  private TokenStream(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
+    this.cancelCall = cancelCall;
+    thread = new Thread(() -> run(call, ended), "vila4j-stream-" + COUNT.incrementAndGet());
+    thread.setDaemon(true);
+  }
+
+  /** Starts {@code call} in a thread; {@code ended} runs there when the call has returned. */
+  static TokenStream start(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
+    TokenStream stream = new TokenStream(call, cancelCall, ended);
+    stream.thread.start();
+    return stream;
+  }
+
+  private void run(Function<TokenListener, Completion> call, Runnable ended) {
+    Completion result = null;
+    Throwable failure = null;
+    try {
+      if (cancelled) {
+        throw new CancelledException("the stream was cancelled before it began");
+      }
+      result = call.apply(this::offer);
+    } catch (Throwable e) {
+      failure = e;
+    } finally {
+      ended.run();
+    }
+    if (failure == null) {
+      completion.complete(result);
+    } else {
+      completion.completeExceptionally(failure);
+    }
+    queue.add(END);
+  }
+
+  private boolean offer(Token token) {
+    queue.add(token);
+    return !cancelled;
+  }
+
+  /**
+   * This stream itself: it can be read once.
+   *
+   * @return this
+   */
+  @Override
+  public Iterator<Token> iterator() {
+    return this;
+  }
+
+  /**
+   * Waits for the next token or the end.
+   *
+   * @return false at the end
+   * @throws VilaException when generation failed
+   */
+  @Override
+  public boolean hasNext() {
+    if (next == null) {
+      try {
+        next = queue.take();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        cancel();
+        throw new CancelledException("the thread that reads the stream was interrupted");
+      }
+    }
+    if (next == END) {
+      completion();
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Waits for the next token.
+   *
+   * @return the token
+   * @throws NoSuchElementException at the end
+   * @throws VilaException when generation failed
+   */
+  @Override
+  public Token next() {
+    if (!hasNext()) {
+      throw new NoSuchElementException("the stream has ended");
+    }
+    Token token = next;
+    next = null;
+    return token;
+  }
+
+  /**
+   * Waits for the whole answer.
+   *
+   * @return the answer; when cancelled what there was of it
+   * @throws VilaException when generation failed
+   */
+  public Completion completion() {
+    try {
+      return completion.join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      if (e.getCause() instanceof Error cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+
+  /** Asks the generation to stop at its next step. Tokens that were generated before can still be read. Does not wait. */
+  public void cancel() {
+    cancelled = true;
+    if (!completion.isDone()) {
+      cancelCall.run();
+    }
+  }
+
+  /** Stops the generation if it is still running, and waits until the session is free again. Closing twice does nothing. */
+  @Override
+  public void close() {
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      cancel();
+      try {
+        thread.join(20);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

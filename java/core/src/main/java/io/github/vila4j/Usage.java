@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j;
+
+/**
+ * What a completion took, in positions of the context.
+ *
+ * @param promptTokens positions of the prompt, image tokens included
+ * @param imageTokens those of them that are image tokens
+ * @param cachedTokens positions of the prompt that the session's cache already held
+ * @param completionTokens generated tokens
+ */
+public record Usage(int promptTokens, int imageTokens, int cachedTokens, int completionTokens) {}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.internal.loader;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The list of libraries in a natives jar: the resource {@code index} beside them, one line {@code <sha256> <size> <name>} each.
+ * The build writes it; the loader reads it instead of searching the jar.
+ */
+final class NativeIndex {
+  static final String RESOURCE = "index";
+
+  /** One library. */
+  record Entry(String sha256, long size, String name) {}
+
+  private final List<Entry> entries;
+  private final String key;
+
+  private NativeIndex(List<String> lines) throws IOException {
+    List<Entry> list = new ArrayList<>();
+    for (String line : lines) {
+      String[] parts = line.split(" ", 3);
+      if (parts.length != 3 || !parts[2].matches("[A-Za-z0-9_.+-]+")) {
+        throw new IOException("damaged index of native libraries: '" + line + "', expected '<sha256> <size> <name>'");
+      }
+      try {
+        list.add(new Entry(parts[0], Long.parseLong(parts[1]), parts[2]));
+      } catch (NumberFormatException e) {
+        throw new IOException("damaged index of native libraries: '" + line + "', expected '<sha256> <size> <name>'", e);
+      }
+    }
+    entries = List.copyOf(list);
+    key = hash(String.join("\n", lines).getBytes(StandardCharsets.UTF_8)).substring(0, 16);
+  }
+
+  /** Reads the index at {@code url}. */
+  static NativeIndex read(URL url) throws IOException {
+    try (InputStream in = url.openStream();
+        BufferedReader reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))) {
+      return new NativeIndex(reader.lines().toList());
+    }
+  }
+
+  List<Entry> entries() {
+    return entries;
+  }
+
+  /** 16 hex digits that stand for names and contents of all the libraries. */
+  String key() {
+    return key;
+  }
+
+  /** Whether {@code folder} holds every library with its size. */
+  boolean isComplete(Path folder) {
+    for (Entry entry : entries) {
+      Path file = folder.resolve(entry.name());
+      try {
+        if (!Files.isRegularFile(file) || Files.size(file) != entry.size()) {
+          return false;
+        }
+      } catch (IOException e) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  static String hash(byte[] bytes) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+
+  /**
+   * Writes the index of a folder into it.
+   *
+   * @param args the folder
+   * @throws IOException when the folder cannot be read or written
+   */
+  public static void main(String[] args) throws IOException {
+    Path folder = Path.of(args[0]);
+    List<Path> files;
+    try (Stream<Path> list = Files.list(folder)) {
+      files = list.filter(file -> !file.getFileName().toString().equals(RESOURCE)).sorted().toList();
+    }
+    StringBuilder text = new StringBuilder();
+    for (Path file : files) {
+      byte[] bytes = Files.readAllBytes(file);
+      text.append(hash(bytes)).append(' ').append(bytes.length).append(' ').append(file.getFileName()).append('\n');
+    }
+    Files.writeString(folder.resolve(RESOURCE), text);
+  }
+}
