@@ -13,8 +13,8 @@
 
 #include "common/error.h"
 #include "common/mapped_file.h"
-#include "plan/encode_onnx.h"
 #include "plan/plan.h"
+#include "plan/small_graph.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
@@ -145,7 +145,7 @@ void check_growth(DType dtype) {
   if (!enough_memory()) return;
   const auto path = temp / "weights.bin";
   write_weights(path, dtype);
-  const Growth growth = measure(encode_onnx(weights_graph(path, dtype)));
+  const Growth growth = measure(graph::serialize(weights_graph(path, dtype)));
   MESSAGE(std::string(name_of(dtype)) << ": growth of the resident set in sizes of the fp32 weights: loaded " << growth.loaded << ", peak "
                          << growth.peak << ", after a run " << growth.after_run << ", closed " << growth.closed << "; compiled in "
                          << growth.seconds << " s");

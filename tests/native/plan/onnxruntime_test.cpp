@@ -5,13 +5,15 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <numeric>
 #include <thread>
 
 #include "common/log.h"
-#include "plan/encode_onnx.h"
 #include "plan/plan.h"
+#include "plan/small_graph.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
@@ -49,7 +51,7 @@ graph::Graph chain_graph(int64_t size, int count) {
 std::unique_ptr<Plan> compile(const graph::Graph& g, int threads = 2) {
   CompileOptions options;
   options.threads = threads;
-  return onnxruntime_backend()->compile(encode_onnx(g), "test plan", options);
+  return onnxruntime_backend()->compile(graph::serialize(g), "test plan", options);
 }
 
 class Lines final : public LogListener {
@@ -241,6 +243,56 @@ TEST_CASE("raising the stop source ends a long run promptly; the plan stays usab
   std::fill(small, small + 16, 3.0f);
   short_plan->run({{"x", DType::f32, {4, 4}, small}}, {{"y", DType::f32, {4, 4}, result}}, &stop);
   for (float value : result) CHECK(value == 3.0f);
+}
+
+TEST_CASE("weights are read from where they lie, also through links and odd names") {
+  const TempDir temp;
+  const std::filesystem::path folder = temp / "blobs/wéights 重み";
+  std::filesystem::create_directories(folder);
+  const float weights[] = {-1, 10, 20, 30};  // one number before the tensor
+  write_file(folder / "blob", std::string(reinterpret_cast<const char*>(weights), sizeof weights));
+  std::filesystem::create_directories(temp / "snapshot");
+  std::filesystem::create_symlink("../blobs/wéights 重み/blob", temp / "snapshot/model.safetensors");
+  graph::Graph g = add_graph();
+  const auto tensor = std::make_shared<TensorRef>();
+  tensor->dtype = DType::f32;
+  tensor->shape = {3};
+  tensor->file = MappedFile::open((temp / "snapshot/model.safetensors").string());
+  tensor->offset = 4;
+  tensor->bytes = 12;
+  g.initializers[0].inline_data.clear();
+  g.initializers[0].source = tensor;
+  const std::string onnx = graph::serialize(g);
+  const auto plan = onnxruntime_backend()->compile(onnx, "test plan", {});
+  float a[3] = {1, 2, 3}, sum[3] = {};
+  plan->run({{"a", DType::f32, {1, 3}, a}}, {{"sum", DType::f32, {1, 3}, sum}}, nullptr);
+  CHECK(sum[0] == 11);
+  CHECK(sum[1] == 22);
+  CHECK(sum[2] == 33);
+  std::filesystem::remove(folder / "blob");
+  const std::string message = error_of([&] { onnxruntime_backend()->compile(onnx, "test plan", {}); });
+  CHECK(message.starts_with("9:test plan: ONNX Runtime cannot compile it: "));
+  CHECK(message.find("wéights 重み/blob") != std::string::npos);
+}
+
+TEST_CASE("ever new sizes do not make a plan grow") {
+  const auto plan = compile(add_graph());
+  const auto resident = [] {
+    std::ifstream statm("/proc/self/statm");
+    int64_t total = 0, pages = 0;
+    statm >> total >> pages;
+    return pages * 4096;
+  };
+  std::vector<float> a(3 * 4096, 1.0f), sum(a.size());
+  const auto run = [&](int64_t rows) {
+    plan->run({{"a", DType::f32, {rows, 3}, a.data()}}, {{"sum", DType::f32, {rows, 3}, sum.data()}}, nullptr);
+  };
+  run(4096);
+  const int64_t before = resident();
+  for (int round = 0; round < 5; ++round) {
+    for (int64_t rows = 1; rows <= 4096; ++rows) run(rows);
+  }
+  CHECK(resident() - before < 1 << 20);  // 20480 runs, 4096 sizes: under 52 bytes a run
 }
 
 TEST_CASE("a graph that ONNX Runtime refuses gives its message in one line") {

@@ -11,9 +11,6 @@
 
 namespace vila::testing {
 
-/// ONNX ModelProto bytes; external data as graph::serialize() writes it.
-std::string encode_onnx(const graph::Graph& graph);
-
 /// A graph with one opset (ai.onnx 17) and, when asked for, com.microsoft 1.
 inline graph::Graph new_graph(bool contrib = false) {
   graph::Graph result;
