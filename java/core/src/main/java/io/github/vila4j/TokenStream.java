@@ -144,6 +144,15 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
     }
   }
 
+  /**
+   * Whether the generation has ended, so that {@link #completion()} does not wait.
+   *
+   * @return false while it is running
+   */
+  public boolean isDone() {
+    return completion.isDone();
+  }
+
   /** Asks the generation to stop at its next step. Tokens that were generated before can still be read. Does not wait. */
   public void cancel() {
     cancelled = true;
