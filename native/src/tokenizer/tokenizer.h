@@ -12,6 +12,16 @@
 
 namespace vila {
 
+/// The text of a sequence of ids, id by id. One thread; must not outlive its tokenizer.
+class TextStream {
+ public:
+  virtual ~TextStream() = default;
+  /// Adds an id; returns the text that is now certain, whole characters only. Throws invalid_argument outside the vocabulary.
+  virtual std::string push(int32_t id) = 0;
+  /// The rest; the stream is as new afterwards.
+  virtual std::string finish() = 0;
+};
+
 /// Immutable; any thread. Ids and texts are those of the checkpoint's Hugging Face tokenizer.
 class TokenizerBase {
  public:
@@ -21,9 +31,12 @@ class TokenizerBase {
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special) const = 0;
   /// The text of ids, ill-formed bytes as U+FFFD, no clean-up of spaces. Throws invalid_argument outside the vocabulary.
   virtual std::string decode(const std::vector<int32_t>& ids, bool skip_special) const = 0;
+  /// decode() piece by piece. This one is right for every tokenizer but gives all text at the end; tokenizers override it.
+  virtual std::unique_ptr<TextStream> stream(bool skip_special) const;
+  /// One more than the largest id; ids below it that no token has are outside the vocabulary all the same.
   virtual int32_t vocab_size() const = 0;
-  virtual int32_t bos_id() const = 0;     ///< -1: none
-  virtual int32_t eos_id() const = 0;     ///< -1: none
+  virtual int32_t bos_id() const = 0;                             ///< -1: none
+  virtual int32_t eos_id() const = 0;                             ///< -1: none
   virtual int32_t token_to_id(std::string_view token) const = 0;  ///< -1: none
   virtual std::string id_to_token(int32_t id) const = 0;
   virtual bool is_special(int32_t id) const = 0;
@@ -38,12 +51,15 @@ class StreamDecoder {
  public:
   StreamDecoder(std::shared_ptr<const TokenizerBase> tokenizer, bool skip_special);
   ~StreamDecoder();
+  /// Adds an id; returns the text that is now certain: whole characters, possibly none. Throws invalid_argument outside the
+  /// vocabulary.
   std::string push(int32_t id);
+  /// The rest; the decoder is as new afterwards.
   std::string finish();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const TokenizerBase> tokenizer_;
+  std::unique_ptr<TextStream> stream_;
 };
 
 }  // namespace vila
