@@ -35,7 +35,7 @@ setup_cli() {
   changed_since "$cli_stamp" "${cli_sources[@]}" || return 0 # another set-up did it meanwhile
   local started=$root/build/.cli.started
   touch "$started"
-  setup_native release || exit 1
+  setup_native release dist || exit 1
   step "Java build" java maven package -DskipTests || exit 1
   finish_cli "$started"
 }
