@@ -185,6 +185,66 @@ CheckpointDescription read_one_folder(const Root& root) {
   return d;
 }
 
+/// The object under `key`, with `defaults` for keys it leaves out (Hugging Face writes only what differs from its own defaults).
+JsonObject with_defaults(const JsonObject& config, const char* key, Json defaults) {
+  const JsonObject own = config.object(key);
+  defaults.update(own.value());
+  return JsonObject(std::move(defaults), own.name());
+}
+
+JsonObject llava_hf_language(const JsonObject& config) {
+  return with_defaults(config, "text_config", {{"model_type", "llama"},
+                                               {"hidden_size", 4096},
+                                               {"intermediate_size", 11008},
+                                               {"num_hidden_layers", 32},
+                                               {"num_attention_heads", 32},
+                                               {"vocab_size", 32000},
+                                               {"max_position_embeddings", 2048},
+                                               {"bos_token_id", 1},
+                                               {"eos_token_id", 2}});
+}
+
+/// What llava-hf says where VILA has mm_vision_select_feature.
+std::string llava_hf_feature(const JsonObject& config) {
+  const std::string strategy = config.string("vision_feature_select_strategy", "default");
+  if (strategy == "default") return "patch";
+  if (strategy == "full") return "cls_patch";
+  fail(ErrorCode::unsupported, config.name(), ": vision_feature_select_strategy is \"", strategy, "\", supported are default and full");
+}
+
+/// llava-hf/llava-1.5-*: one folder, text_config and vision_config in one file, an image token in the vocabulary.
+CheckpointDescription read_llava_hf(const Root& root) {
+  CheckpointDescription d;
+  d.language_folder = d.vision_folder = d.projector_folder = root.folder;
+  ModelSpec& spec = d.spec;
+  spec.family = "llava1.5";
+  const JsonObject language = llava_hf_language(root.config);
+  spec.language = read_language(language, language.string("model_type"), in_folder(root.folder, "generation_config.json"));
+  spec.language.prefix = spec.language.head_prefix = "language_model.";
+  spec.weight_dtype = read_weight_dtype(language.has("torch_dtype") ? language : root.config);
+  spec.vision = read_tower(root.config.object("vision_config"));
+  spec.vision.prefix = "vision_tower.";
+  select_features(spec.vision, root.config.integer("vision_feature_layer", -kMaxLayers, kMaxLayers, -2), llava_hf_feature(root.config),
+                  root.config.name());
+  spec.preprocess = read_preprocess(read_if_there(in_folder(root.folder, "preprocessor_config.json")), spec.vision, root.config);
+  const std::string activation = root.config.string("projector_hidden_act", "gelu");
+  if (activation != "gelu") fail(ErrorCode::unsupported, root.config.name(), ": projector_hidden_act is \"", activation, "\", supported is gelu");
+  if (!root.config.boolean("multimodal_projector_bias", true)) {
+    fail(ErrorCode::unsupported, root.config.name(), ": multimodal_projector_bias is false, supported is true");
+  }
+  spec.projector = make_projector("mlp2x_gelu", spec.vision.hidden, spec.language.hidden, false,
+                                  [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); },
+                                  root.config.name());
+  spec.tokenizer = find_tokenizer(root.folder);
+  spec.prompt.template_id = "llava15";
+  spec.prompt.template_reason = "a llava-hf checkpoint";
+  spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
+  const char* token_key = root.config.has("image_token_id") ? "image_token_id" : "image_token_index";
+  spec.prompt.image_token_id = root.config.integer(token_key, 0, kMaxVocab, 32000);
+  read_prompt_limits(spec.prompt, {&language}, spec.language, spec.tokenizer.folder);
+  return d;
+}
+
 /// A family: the model_types it goes by, what tells its layout apart, and its reader.
 struct Family {
   std::vector<std::string> model_types;
@@ -195,6 +255,7 @@ struct Family {
 /// The first row that fits is taken.
 const std::vector<Family>& families() {
   static const std::vector<Family> rows = {
+      {{"llava"}, [](const Root& r) { return r.config.has("text_config"); }, read_llava_hf},
       {{"llava_llama", "llava", "vila"}, [](const Root& r) { return is_folder(in_folder(r.folder, "llm")); }, read_three_folders},
       {{"llava_llama", "llava"}, [](const Root&) { return true; }, read_one_folder},
       {{"vila"}, [](const Root&) { return true; }, read_three_folders},
@@ -208,6 +269,7 @@ CheckpointDescription describe_checkpoint(const std::string& folder) {
   if (!is_folder(folder)) fail(ErrorCode::not_found, folder, ": no such folder");
   const JsonObject config = JsonObject::read(in_folder(folder, "config.json"));
   const Root root{folder, config, config.string("model_type")};
+  if (config.has("quantization_config")) fail(ErrorCode::unsupported, config.name(), ": quantization_config is not supported");
   for (const Family& family : families()) {
     const bool named = std::find(family.model_types.begin(), family.model_types.end(), root.model_type) != family.model_types.end();
     if (!named || !family.matches(root)) continue;
