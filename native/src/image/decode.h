@@ -24,7 +24,7 @@ struct EncodedFile {
 /// decode_image() with a bound on the pixels of one's own.
 RgbImage decode_image(const EncodedFile& file);
 
-/// Each takes a file that starts with the format's magic bytes.
+/// Each takes a file that starts with the format's magic bytes (3, 8 and 12 of them).
 RgbImage decode_jpeg(const EncodedFile& file);
 RgbImage decode_png(const EncodedFile& file);
 RgbImage decode_webp(const EncodedFile& file);

@@ -56,7 +56,8 @@ class JpegReader {
   Step start(J_COLOR_SPACE output) {
     if (setjmp(jump_) != 0) return Step::failed;
     info_.out_color_space = output;
-    return jpeg_start_decompress(&info_) ? Step::done : Step::out_of_data;
+    started_ = jpeg_start_decompress(&info_) != 0;
+    return started_ ? Step::done : Step::out_of_data;
   }
 
   /// Reads one row into `row`, which holds output_width*output_components bytes.
@@ -70,8 +71,7 @@ class JpegReader {
   /// Throws the error of the last step, which was not `done`.
   [[noreturn]] void fail_step(Step step, const EncodedFile& file) {
     if (step == Step::out_of_data) {
-      if (info_.output_width == 0)
-        fail(ErrorCode::bad_file, file.name, ": truncated JPEG image: ", file.size, " bytes end before any row");
+      if (!started_) fail(ErrorCode::bad_file, file.name, ": truncated JPEG image: ", file.size, " bytes end before any row");
       fail(ErrorCode::bad_file, file.name, ": truncated JPEG image: ", file.size, " bytes end in row ", info_.output_scanline,
            " of ", info_.image_height);
     }
@@ -120,6 +120,7 @@ class JpegReader {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   char message_[JMSG_LENGTH_MAX] = {};
+  bool started_ = false;
   bool too_many_scans_ = false;
 };
 

@@ -4,8 +4,10 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #include "common/error.h"
 #include "image/decode.h"
@@ -41,6 +43,10 @@ struct FrameIterator {
 }  // namespace
 
 RgbImage decode_webp(const EncodedFile& file) {
+  const std::string_view kind(reinterpret_cast<const char*>(file.bytes) + 12, std::min<size_t>(4, file.size - 12));
+  if (kind.size() == 4 && kind != "VP8 " && kind != "VP8L" && kind != "VP8X") {
+    fail(ErrorCode::bad_file, file.name, ": damaged WebP image: does not begin with a VP8, VP8L or VP8X chunk");
+  }
   const WebPData data{file.bytes, file.size};
   WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
   const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemuxPartial(&data, &state));

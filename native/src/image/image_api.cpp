@@ -28,7 +28,7 @@ Image Image::from_file(const std::string& path) {
 }
 
 Image Image::from_memory(const uint8_t* bytes, size_t size, const std::string& name) {
-  if (bytes == nullptr && size > 0) fail(ErrorCode::invalid_argument, name, ": no bytes (null), expected ", size);
+  if (bytes == nullptr && size > 0) fail(ErrorCode::invalid_argument, name, ": bytes are null, expected ", size);
   return make_image(decode_image(bytes, size, name));
 }
 

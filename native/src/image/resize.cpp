@@ -2,6 +2,7 @@
 #include "image/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -25,36 +26,97 @@ double cubic(double x) {
   return 0;
 }
 
-uint8_t to_byte(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255)); }
+constexpr int kHighShift = 12;
 
-/// One row of RGB, starting at input position `first`, to one value per span.
-void resize_row(const uint8_t* in, const AxisWeights& axis, uint8_t* out) {
-  for (const AxisWeights::Span& span : axis.spans) {
-    const uint8_t* pixel = in + static_cast<ptrdiff_t>(span.start) * 3;
-    const int32_t* weight = axis.weights.data() + span.offset;
-    int32_t red = kHalf, green = kHalf, blue = kHalf;
-    for (int32_t i = 0; i < span.count; ++i, pixel += 3) {
-      red += weight[i] * pixel[0];
-      green += weight[i] * pixel[1];
-      blue += weight[i] * pixel[2];
+/// The byte of a sum of products with high and low halves of weights. Sums are taken modulo 2^32; the whole fits into 32 bits.
+uint8_t to_byte(uint32_t high, uint32_t low) {
+  const auto sum = static_cast<int32_t>((high << kHighShift) + low + kHalf);
+  return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
+}
+
+/// A row of RGB as three rows of 16-bit values, with room for the zero weights behind the last pixel.
+class PlanarRow {
+ public:
+  explicit PlanarRow(int32_t width) : width_(static_cast<size_t>(width)) {
+    for (auto& plane : planes_) plane.resize(width_ + AxisWeights::kLanes);
+  }
+  void assign(const uint8_t* rgb) {
+    int16_t *red = planes_[0].data(), *green = planes_[1].data(), *blue = planes_[2].data();
+    for (size_t x = 0; x < width_; ++x) {
+      red[x] = rgb[3 * x];
+      green[x] = rgb[3 * x + 1];
+      blue[x] = rgb[3 * x + 2];
     }
-    out[0] = to_byte(red);
-    out[1] = to_byte(green);
-    out[2] = to_byte(blue);
-    out += 3;
+  }
+  const int16_t* plane(size_t channel) const { return planes_[channel].data(); }
+
+ private:
+  size_t width_;
+  std::array<std::vector<int16_t>, 3> planes_;
+};
+
+/// The products of one span in one plane: sums with the high and low halves of the weights.
+struct Sums {
+  uint32_t high = 0, low = 0;
+};
+
+/// `count` (a multiple of kLanes, at most kMaxTaps) values of three planes times their weights, added to `sums`.
+void add_products(const int16_t* red, const int16_t* green, const int16_t* blue, const int16_t* high, const int16_t* low,
+                  int32_t count, Sums (&sums)[3]) {
+  int32_t red_high = 0, red_low = 0, green_high = 0, green_low = 0, blue_high = 0, blue_low = 0;
+  const int32_t blocks = count / AxisWeights::kLanes;
+  for (int32_t i = 0; i < blocks * AxisWeights::kLanes; ++i) {
+    red_high += red[i] * high[i];
+    red_low += red[i] * low[i];
+    green_high += green[i] * high[i];
+    green_low += green[i] * low[i];
+    blue_high += blue[i] * high[i];
+    blue_low += blue[i] * low[i];
+  }
+  sums[0].high += static_cast<uint32_t>(red_high);
+  sums[0].low += static_cast<uint32_t>(red_low);
+  sums[1].high += static_cast<uint32_t>(green_high);
+  sums[1].low += static_cast<uint32_t>(green_low);
+  sums[2].high += static_cast<uint32_t>(blue_high);
+  sums[2].low += static_cast<uint32_t>(blue_low);
+}
+
+/// Products of 255 and 2048 that fit into a signed 32-bit sum.
+constexpr int32_t kMaxTaps = 4096;
+
+/// One row to one RGB value per span.
+void resize_row(const PlanarRow& in, const AxisWeights& axis, uint8_t* out) {
+  for (const AxisWeights::Span& span : axis.spans) {
+    Sums sums[3];
+    const int32_t padded = (span.count + AxisWeights::kLanes - 1) / AxisWeights::kLanes * AxisWeights::kLanes;
+    for (int32_t at = 0; at < padded; at += kMaxTaps) {
+      const ptrdiff_t x = span.start + at;
+      const size_t weight = span.offset + static_cast<size_t>(at);
+      add_products(in.plane(0) + x, in.plane(1) + x, in.plane(2) + x, axis.high.data() + weight, axis.low.data() + weight,
+                   std::min(kMaxTaps, padded - at), sums);
+    }
+    for (const Sums& sum : sums) *out++ = to_byte(sum.high, sum.low);
   }
 }
 
 /// The weighted sum of `span.count` rows of `stride` bytes, the first of them at `rows`.
-void resize_column(const uint8_t* rows, size_t stride, const AxisWeights::Span& span, const int32_t* weights,
-                   std::vector<int32_t>& sums, uint8_t* out) {
-  std::fill(sums.begin(), sums.end(), kHalf);
-  for (int32_t i = 0; i < span.count; ++i, rows += stride) {
-    const int32_t weight = weights[i];
-    for (size_t x = 0; x < stride; ++x) sums[x] += weight * rows[x];
+class ColumnSums {
+ public:
+  explicit ColumnSums(size_t stride) : stride_(stride), sums_(stride) {}
+  void resize(const uint8_t* rows, const AxisWeights& axis, const AxisWeights::Span& span, uint8_t* out) {
+    std::fill(sums_.begin(), sums_.end(), kHalf);
+    for (int32_t i = 0; i < span.count; ++i, rows += stride_) {
+      const size_t at = span.offset + static_cast<size_t>(i);
+      const int32_t weight = axis.high[at] * (1 << kHighShift) + axis.low[at];
+      for (size_t x = 0; x < stride_; ++x) sums_[x] += weight * rows[x];
+    }
+    for (size_t x = 0; x < stride_; ++x) out[x] = static_cast<uint8_t>(std::clamp(sums_[x] >> kFractionBits, 0, 255));
   }
-  for (size_t x = 0; x < stride; ++x) out[x] = to_byte(sums[x]);
-}
+
+ private:
+  size_t stride_;
+  std::vector<int32_t> sums_;
+};
 
 /// The weights of an axis that keeps its size: none, and one span per position.
 AxisWeights identity(int32_t first, int32_t count) {
@@ -74,24 +136,26 @@ void resize_strip(const RowSource& source, int32_t width, int32_t height, const 
   const int32_t last_row = rows.spans.back().start + rows.spans.back().count;
   const size_t stride = static_cast<size_t>(window.width) * 3;
 
+  PlanarRow planar(horizontal ? source.width : 0);
   std::vector<uint8_t> narrow(stride * static_cast<size_t>(last_row - first_row));
   for (int32_t y = first_row; y < last_row; ++y) {
     const uint8_t* in = source.row(y);
     uint8_t* target = narrow.data() + stride * static_cast<size_t>(y - first_row);
     if (horizontal) {
-      resize_row(in, columns, target);
+      planar.assign(in);
+      resize_row(planar, columns, target);
     } else {
       std::memcpy(target, in + static_cast<ptrdiff_t>(window.x) * 3, stride);
     }
   }
 
-  std::vector<int32_t> sums(stride);
+  ColumnSums sums(stride);
   for (size_t y = 0; y < rows.spans.size(); ++y) {
     const AxisWeights::Span& span = rows.spans[y];
     const uint8_t* in = narrow.data() + stride * static_cast<size_t>(span.start - first_row);
     uint8_t* target = out + y * out_stride;
     if (vertical) {
-      resize_column(in, stride, span, rows.weights.data() + span.offset, sums, target);
+      sums.resize(in, rows, span, target);
     } else {
       std::memcpy(target, in, stride);
     }
@@ -112,7 +176,7 @@ AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t coun
     const double center = (i + 0.5) * scale;
     const auto begin = static_cast<int32_t>(std::max(0.0, center - support + 0.5));
     const auto end = static_cast<int32_t>(std::min(static_cast<double>(in), center + support + 0.5));
-    axis.spans.push_back({begin, end - begin, axis.weights.size()});
+    axis.spans.push_back({begin, end - begin, axis.high.size()});
     values.clear();
     double sum = 0;
     for (int32_t j = begin; j < end; ++j) {
@@ -120,9 +184,15 @@ AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t coun
       sum += values.back();
     }
     for (const double value : values) {
-      const double weight = value / sum * (1 << kFractionBits);
-      axis.weights.push_back(static_cast<int32_t>(weight + (weight < 0 ? -0.5 : 0.5)));
+      const double exact = value / sum * (1 << kFractionBits);
+      const auto weight = static_cast<int32_t>(exact + (exact < 0 ? -0.5 : 0.5));
+      const int32_t high = (weight + (1 << (kHighShift - 1))) >> kHighShift;
+      axis.high.push_back(static_cast<int16_t>(high));
+      axis.low.push_back(static_cast<int16_t>(weight - high * (1 << kHighShift)));
     }
+    const size_t lanes = AxisWeights::kLanes;
+    axis.high.resize((axis.high.size() + lanes - 1) / lanes * lanes);
+    axis.low.resize(axis.high.size());
   }
   return axis;
 }

@@ -3,7 +3,9 @@
 //
 // Per axis (scale = in/out, stretch = max(scale, 1)): output i is centred at c = (i + 0.5) * scale and sees the inputs from
 // trunc(c - 2*stretch + 0.5) up to trunc(c + 2*stretch + 0.5), weighted by the cubic of a = -0.5 at distance/stretch, normalised
-// to a sum of 1 and rounded to 22 fractional bits. The horizontal pass comes first and is rounded to 8 bits.
+// to a sum of 1 and rounded to 22 fractional bits. The horizontal pass comes first and is rounded to 8 bits. (Pillow 12.2 and
+// later take the vertical pass first for images more than a hundred times as high as wide that become lower; the models were
+// trained with earlier ones, which never do, and neither does this.)
 #pragma once
 
 #include <cstdint>
@@ -14,15 +16,18 @@
 
 namespace vila {
 
-/// The weights of consecutive output positions of one axis.
+/// The weights of consecutive output positions of one axis. A weight W of 22 fractional bits is stored as two halves,
+/// W = high * 4096 + low with low in -2048 .. 2047, because products of 16 bits are what every processor sums fastest. Each
+/// span's weights are followed by zeros up to a multiple of kLanes.
 struct AxisWeights {
+  static constexpr int32_t kLanes = 8;
   struct Span {
     int32_t start = 0;  ///< first input position
     int32_t count = 0;  ///< number of input positions
-    size_t offset = 0;  ///< of the first weight in `weights`
+    size_t offset = 0;  ///< of the first weight in `high` and `low`
   };
-  std::vector<Span> spans;       ///< one per output position
-  std::vector<int32_t> weights;  ///< 22 fractional bits
+  std::vector<Span> spans;  ///< one per output position
+  std::vector<int16_t> high, low;
 };
 
 /// The weights of outputs first .. first+count-1 when `in` pixels become `out`.
