@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.cli;
+
+import io.github.vila4j.Completion;
+import io.github.vila4j.FinishReason;
+import io.github.vila4j.GenerationOptions;
+import io.github.vila4j.Prompt;
+import io.github.vila4j.Role;
+import io.github.vila4j.TokenListener;
+import io.github.vila4j.VilaImage;
+import io.github.vila4j.VilaModel;
+import io.github.vila4j.VilaSession;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** One question, one answer. */
+@Command(name = "ask", description = "Answers a prompt about any number of images, or none.")
+final class Ask extends BaseCommand {
+  @Mixin private ModelOptions model;
+  @Mixin private PromptOptions framing;
+  @Mixin private SamplingOptions sampling;
+
+  @Option(names = "--image", paramLabel = "FILE", description = "An image (JPEG, PNG, WebP or pixels as .npy); may be repeated.")
+  private List<Path> images = List.of();
+
+  @Option(names = "--json", description = "Print one JSON object when the answer is complete.")
+  private boolean json;
+
+  @Parameters(
+      paramLabel = "PROMPT",
+      description = "What to ask. Each <image> in it places the next image; without any, images come first. '-' reads stdin.")
+  private String prompt;
+
+  @Override
+  public Integer call() {
+    List<VilaImage> pixels = images.stream().map(Images::read).toList();
+    Prompt request = framing.begin().marked(Role.USER, prompt.equals("-") ? readAll() : prompt).images(pixels).build();
+    GenerationOptions options = sampling.toGenerationOptions();
+    try (Interruption interruption = new Interruption();
+        VilaModel loaded = model.load(interruption);
+        VilaSession session = loaded.newSession()) {
+      interruption.cancelWith(session::cancel);
+      TokenListener print =
+          token -> {
+            out().print(token.text());
+            out().flush();
+            return !interruption.isRequested();
+          };
+      Completion completion = session.generate(request, options, json ? token -> !interruption.isRequested() : print);
+      out().println(json ? Json.pretty(Json.of(completion)) : "");
+      out().flush();
+      return completion.finishReason() == FinishReason.CANCELLED ? Main.FAILED : Main.OK;
+    }
+  }
+
+  private String readAll() {
+    try (var lines = main().in().lines()) {
+      return lines.collect(Collectors.joining("\n"));
+    } catch (UncheckedIOException e) {
+      throw new FailureException("stdin: " + e.getCause().getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.cli;
+
+import io.github.vila4j.LoadOptions;
+import io.github.vila4j.ProgressListener;
+import io.github.vila4j.Vila;
+import io.github.vila4j.VilaModel;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Which model, and how to load it. */
+final class ModelOptions {
+  @Option(names = "--model", required = true, paramLabel = "DIR", description = "The checkpoint's folder.")
+  private Path model;
+
+  @Option(names = "--precision", paramLabel = "P", defaultValue = "default", description = "default or fp32.")
+  private String precision;
+
+  @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto or onnxruntime.")
+  private String backend;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Threads of one computation; as many as cores unless given.")
+  private int threads;
+
+  @Option(names = "--context", paramLabel = "N", description = "Most positions of a conversation; the model's own limit unless given.")
+  private int context;
+
+  @Option(names = "--cache-dir", paramLabel = "DIR", description = "The folder of compiled plans.")
+  private Path cacheDir;
+
+  Path path() {
+    return model;
+  }
+
+  LoadOptions toLoadOptions() {
+    LoadOptions.Builder builder =
+        LoadOptions.builder().precision(precision).backend(backend).threads(threads).contextLength(context);
+    if (cacheDir != null) {
+      builder.cacheDir(cacheDir);
+    }
+    return builder.build();
+  }
+
+  /** Loads the model, showing progress on a terminal; stops when the process is asked to end. */
+  VilaModel load(Interruption interruption) {
+    try (Progress progress = new Progress("loading")) {
+      ProgressListener listener = (stage, fraction) -> progress.onProgress(stage, fraction) && !interruption.isRequested();
+      return Vila.load(model, toLoadOptions(), listener);
+    }
+  }
+}
