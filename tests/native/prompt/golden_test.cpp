@@ -21,10 +21,13 @@ Prompt build(const PromptCase& given) {
 
 struct Case {
   const char* folder;
+  TokenizerSpec::Kind tokenizer;
+  const char* tokenizer_folder;
   int32_t tokens_per_image;
   size_t prompts;
 };
-constexpr Case kCases[] = {{"vila10-clip-linear", 36, 6}, {"vila15-llama3-siglip", 16, 7}};
+constexpr Case kCases[] = {{"vila10-clip-linear", TokenizerSpec::Kind::sentencepiece, "model", 36, 6},
+                           {"vila15-llama3-siglip", TokenizerSpec::Kind::bpe_json, "model/llm", 16, 7}};
 
 }  // namespace
 
@@ -38,6 +41,40 @@ TEST_CASE("prompt_text of every given prompt") {
     for (size_t i = 0; i < prompts.size(); ++i) {
       CAPTURE(prompts[i].name);
       CHECK(prompt_text(render_prompt(build(prompts[i]).impl(), PromptSpec{})) == expected[i].at("prompt_text").get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("input_ids, sequence_length and image_spans of every given prompt") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.folder);
+    const std::string folder = data(std::string("cases/") + c.folder);
+    const Json file = read_json(folder + "/prompts.json");
+    const auto tokenizer = open_tokenizer({c.tokenizer, folder + "/" + c.tokenizer_folder});
+    PromptSpec spec;
+    spec.image_token_id = file.at("image_placeholder_id").get<int64_t>();
+    const std::vector<PromptCase> prompts = read_prompts(folder + "/prompts.json");
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      CAPTURE(prompts[i].name);
+      const Json& expected = file.at("prompts").at(i);
+      const std::vector<PromptSlot> slots = tokenize_prompt(render_prompt(build(prompts[i]).impl(), spec), *tokenizer, spec);
+      std::vector<int32_t> ids;
+      int32_t images = 0;
+      for (const PromptSlot& slot : slots) {
+        ids.push_back(slot.id);
+        CHECK((slot.id == spec.image_token_id) == (slot.image >= 0));
+        if (slot.image >= 0) CHECK(slot.image == images++);
+      }
+      CHECK(ids == expected.at("input_ids").get<std::vector<int32_t>>());
+      const ExpandedSpans spans = expand_spans(slots, c.tokens_per_image);
+      CHECK(spans.sequence_length == expected.at("sequence_length").get<int32_t>());
+      std::vector<int32_t> flat;
+      for (const Json& span : expected.at("image_spans")) {
+        REQUIRE(span.size() == 2);
+        flat.push_back(span[0].get<int32_t>());
+        flat.push_back(span[1].get<int32_t>());
+      }
+      CHECK(spans.image_spans == flat);
     }
   }
 }
