@@ -19,5 +19,7 @@ endif()
 set(VILA_ONNXRUNTIME_LIBRARY ${PROJECT_SOURCE_DIR}/.deps/onnxruntime/lib/libonnxruntime.so CACHE FILEPATH
   "libonnxruntime.so that the tests load")
 
-add_library(OnnxRuntime::headers INTERFACE IMPORTED GLOBAL)
-target_include_directories(OnnxRuntime::headers SYSTEM INTERFACE ${VILA_ONNXRUNTIME_INCLUDE_DIR})
+if(NOT TARGET OnnxRuntime::headers)
+  add_library(OnnxRuntime::headers INTERFACE IMPORTED GLOBAL)
+  target_include_directories(OnnxRuntime::headers SYSTEM INTERFACE ${VILA_ONNXRUNTIME_INCLUDE_DIR})
+endif()

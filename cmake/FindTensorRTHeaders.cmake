@@ -4,7 +4,7 @@
 include_guard()
 
 find_path(TENSORRT_INCLUDE_DIR NvInfer.h
-  PATHS ${TENSORRT_ROOT}/include $ENV{TENSORRT_ROOT}/include /usr/local/tensorrt/include /usr/local/TensorRT/include
+  PATHS ${TENSORRT_ROOT}/include $ENV{TENSORRT_ROOT}/include /usr/local/include/tensorrt /usr/local/tensorrt/include /usr/local/TensorRT/include
     /usr/include/x86_64-linux-gnu /usr/include
   NO_DEFAULT_PATH
   DOC "Folder of NvInfer.h")

@@ -9,6 +9,9 @@ if(VILA_SANITIZE)
 endif()
 
 set(VILA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND VILA_WARNINGS -Wno-restrict) # wrong about std::string::insert in GCC 12 (GCC bug 105651)
+endif()
 
 # vila_room(name SOURCES files... LIBS libraries...)
 function(vila_room name)

@@ -29,8 +29,6 @@ auto guarded(Body&& body) -> decltype(body()) {
 
 }  // namespace
 
-std::string version() { return VILA_VERSION; }
-
 struct Model::Impl {
   std::shared_ptr<Engine> engine;
 };

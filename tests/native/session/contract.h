@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -266,7 +267,7 @@ class Contract {
       bool on_token(int32_t, const std::string&) override { return started = true; }
     } started;
     std::thread canceller([&] {
-      while (!started) std::this_thread::yield();
+      while (!started.started) std::this_thread::yield();
       session.cancel();
     });
     const Completion completion = session.generate(text_prompt("Go on."), generation, &started);
