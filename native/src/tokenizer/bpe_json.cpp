@@ -187,6 +187,14 @@ BpeModel read_model(const JsonObject& file) {
   return model;
 }
 
+// transformers sets add_prefix_space of a ByteLevel that stands alone from tokenizer_config.json, whatever tokenizer.json says.
+Json configured_pre_tokenizer(const JsonObject& file, const TokenizerConfig& config) {
+  Json value = member(file, "pre_tokenizer");
+  if (value.is_object() && value.value("type", Json()) == "ByteLevel")
+    value["add_prefix_space"] = config.add_prefix_space.value_or(false);
+  return value;
+}
+
 std::vector<AddedToken> read_added_tokens(const JsonObject& file) {
   const Json& value = member(file, "added_tokens");
   std::vector<AddedToken> tokens;
@@ -215,7 +223,7 @@ std::shared_ptr<const TokenizerBase> open_bpe_json(const std::string& folder) {
   BpeParts parts{read_model(file),
                  read_added_tokens(file),
                  read_normalizer(member(file, "normalizer"), file.name() + ": normalizer"),
-                 read_pre_tokenizer(member(file, "pre_tokenizer"), file.name() + ": pre_tokenizer"),
+                 read_pre_tokenizer(configured_pre_tokenizer(file, config), file.name() + ": pre_tokenizer"),
                  std::move(decoder),
                  read_post_processor(member(file, "post_processor"), file.name() + ": post_processor"),
                  file.name()};

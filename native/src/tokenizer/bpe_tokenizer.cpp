@@ -66,14 +66,11 @@ void BpeTokenizer::add_token(const AddedToken& token, const std::string& name) {
 
 // A special token that is no added token yet becomes one, with the id it has or the next one.
 void BpeTokenizer::add_special(const std::string& content, const std::string& name) {
+  if (added_.by_content(content) != nullptr) return;
   AddedToken token;
-  if (const AddedToken* known = added_.by_content(content)) {
-    token = *known;
-  } else {
-    const int32_t model_id = parts_.model.id_of(content);
-    token.id = model_id >= 0 ? model_id : vocab_size_;
-    token.content = content;
-  }
+  const int32_t model_id = parts_.model.id_of(content);
+  token.id = model_id >= 0 ? model_id : vocab_size_;
+  token.content = content;
   token.special = true;
   add_token(token, name);
 }

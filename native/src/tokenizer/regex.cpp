@@ -19,6 +19,9 @@ constexpr uint32_t kMatchLimit = 10'000'000;  ///< per search, plus kMatchLimitP
 constexpr uint32_t kMatchLimitPerByte = 16;
 constexpr uint32_t kHeapLimitKib = 256 << 10;
 
+// Oniguruma's word characters: Alphabetic, Mark, Decimal_Number, Connector_Punctuation and six numerals of Latin-1.
+constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+
 // Rewrites what PCRE2 reads otherwise than Oniguruma's Ruby syntax does.
 class Translator {
  public:
@@ -80,10 +83,10 @@ class Translator {
       case 'd': return put("\\p{Nd}");
       case 'D': return put("\\P{Nd}");
       case 'v': return put("\\x0B");
-      case 'w': return put(in_class_ ? "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}" : "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]");
+      case 'w': return put(in_class_ ? std::string(kWord) : "[" + std::string(kWord) + "]");
       case 'W':
         if (in_class_) unsupported("\\W in a class");
-        return put("[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]");
+        return put("[^" + std::string(kWord) + "]");
       case 'u': {
         const std::string_view digits = pattern_.substr(at_ + 2, 4);
         if (digits.size() < 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) unsupported("\\u");
