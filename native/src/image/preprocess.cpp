@@ -2,7 +2,6 @@
 #include "image/preprocess.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "common/error.h"
 #include "image/decode.h"
@@ -10,21 +9,6 @@
 
 namespace vila {
 namespace {
-
-/// The rows of `image` in the middle of a square of its longer side, the rest in `color`. The image must outlive the source.
-RowSource padded_rows(const RgbImage& image, std::array<uint8_t, 3> color) {
-  const int32_t side = std::max(image.width, image.height);
-  const int32_t left = (side - image.width) / 2, top = (side - image.height) / 2;
-  std::vector<uint8_t> blank(static_cast<size_t>(side) * 3);
-  for (size_t i = 0; i < blank.size(); ++i) blank[i] = color[i % 3];
-  return {side, side, [&image, left, top, blank, filled = blank](int32_t y) mutable -> const uint8_t* {
-            if (y < top || y >= top + image.height) return blank.data();
-            const size_t stride = static_cast<size_t>(image.width) * 3;
-            std::memcpy(filled.data() + static_cast<size_t>(left) * 3, image.data.data() + stride * static_cast<size_t>(y - top),
-                        stride);
-            return filled.data();
-          }};
-}
 
 /// The side of the square that enters the tower, which comes from a checkpoint.
 int32_t checked_side(int64_t size) {
@@ -38,8 +22,8 @@ int32_t checked_side(int64_t size) {
 
 RgbImage pad_to_square(const RgbImage& image, std::array<uint8_t, 3> color) {
   if (image.width == image.height) return image;
-  const RowSource source = padded_rows(image, color);
-  return resize_window(source, source.width, source.height, {0, 0, source.width, source.height});
+  const Canvas canvas(image, color);
+  return resize_window(canvas, canvas.width, canvas.height, {0, 0, canvas.width, canvas.height});
 }
 
 RgbImage shortest_edge_crop(const RgbImage& image, int32_t size) {
@@ -52,7 +36,7 @@ RgbImage shortest_edge_crop(const RgbImage& image, int32_t size) {
   const auto resized = static_cast<int32_t>(long_side);
   const int32_t width = image.width < image.height ? size : resized;
   const int32_t height = image.width < image.height ? resized : size;
-  return resize_window(rows_of(image), width, height, {(width - size) / 2, (height - size) / 2, size, size});
+  return resize_window(Canvas(image), width, height, {(width - size) / 2, (height - size) / 2, size, size});
 }
 
 std::vector<float> normalize(const RgbImage& image, const PreprocessSpec& spec) {
@@ -76,9 +60,8 @@ RgbImage fit_image(const RgbImage& image, const PreprocessSpec& spec) {
   switch (spec.fit) {
     case PreprocessSpec::Fit::squash: break;
     case PreprocessSpec::Fit::pad:
-      // Resized straight from padded rows: the padded square of a long image need not fit into memory.
-      if (image.width != image.height) return resize_window(padded_rows(image, spec.pad_color), side, side, {0, 0, side, side});
-      break;
+      // Resized straight from the canvas: the padded square of a long image need not fit into memory.
+      return resize_window(Canvas(image, spec.pad_color), side, side, {0, 0, side, side});
     case PreprocessSpec::Fit::center_crop: return shortest_edge_crop(image, side);
   }
   return resize_bicubic(image, side, side);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 
 #include "common/error.h"
 #include "image/decode.h"
@@ -37,12 +36,13 @@ uint8_t to_byte(uint32_t high, uint32_t low) {
 /// A row of RGB as three rows of 16-bit values, with room for the zero weights behind the last pixel.
 class PlanarRow {
  public:
-  explicit PlanarRow(int32_t width) : width_(static_cast<size_t>(width)) {
-    for (auto& plane : planes_) plane.resize(width_ + AxisWeights::kLanes);
+  PlanarRow(int32_t width, std::array<uint8_t, 3> color) {
+    for (size_t c = 0; c < 3; ++c) planes_[c].resize(static_cast<size_t>(width) + AxisWeights::kLanes, color[c]);
   }
-  void assign(const uint8_t* rgb) {
-    int16_t *red = planes_[0].data(), *green = planes_[1].data(), *blue = planes_[2].data();
-    for (size_t x = 0; x < width_; ++x) {
+  /// Replaces `count` pixels from `left` on.
+  void assign(int32_t left, int32_t count, const uint8_t* rgb) {
+    int16_t *red = planes_[0].data() + left, *green = planes_[1].data() + left, *blue = planes_[2].data() + left;
+    for (ptrdiff_t x = 0; x < count; ++x) {
       red[x] = rgb[3 * x];
       green[x] = rgb[3 * x + 1];
       blue[x] = rgb[3 * x + 2];
@@ -51,7 +51,6 @@ class PlanarRow {
   const int16_t* plane(size_t channel) const { return planes_[channel].data(); }
 
  private:
-  size_t width_;
   std::array<std::vector<int16_t>, 3> planes_;
 };
 
@@ -84,9 +83,10 @@ void add_products(const int16_t* red, const int16_t* green, const int16_t* blue,
 /// Products of 255 and 2048 that fit into a signed 32-bit sum.
 constexpr int32_t kMaxTaps = 4096;
 
-/// One row to one RGB value per span.
-void resize_row(const PlanarRow& in, const AxisWeights& axis, uint8_t* out) {
-  for (const AxisWeights::Span& span : axis.spans) {
+/// One row to the RGB values of spans first .. last-1; `out` is that of span 0.
+void resize_row(const PlanarRow& in, const AxisWeights& axis, size_t first, size_t last, uint8_t* out) {
+  for (size_t i = first; i < last; ++i) {
+    const AxisWeights::Span& span = axis.spans[i];
     Sums sums[3];
     const int32_t padded = (span.count + AxisWeights::kLanes - 1) / AxisWeights::kLanes * AxisWeights::kLanes;
     for (int32_t at = 0; at < padded; at += kMaxTaps) {
@@ -95,9 +95,65 @@ void resize_row(const PlanarRow& in, const AxisWeights& axis, uint8_t* out) {
       add_products(in.plane(0) + x, in.plane(1) + x, in.plane(2) + x, axis.high.data() + weight, axis.low.data() + weight,
                    std::min(kMaxTaps, padded - at), sums);
     }
-    for (const Sums& sum : sums) *out++ = to_byte(sum.high, sum.low);
+    for (size_t c = 0; c < 3; ++c) out[3 * i + c] = to_byte(sums[c].high, sums[c].low);
   }
 }
+
+/// The weights of an axis that keeps its size: none, and one span per position.
+AxisWeights identity(int32_t first, int32_t count) {
+  AxisWeights axis;
+  axis.spans.resize(static_cast<size_t>(count));
+  for (int32_t i = 0; i < count; ++i) axis.spans[static_cast<size_t>(i)] = {first + i, 1, 0};
+  return axis;
+}
+
+/// The horizontal pass: rows of a canvas to rows of the window's columns.
+class HorizontalPass {
+ public:
+  HorizontalPass(const Canvas& canvas, int32_t width, const Window& window)
+      : canvas_(canvas),
+        axis_(canvas.width != width ? bicubic_weights(canvas.width, width, window.x, window.width)
+                                    : identity(window.x, window.width)),
+        copies_(canvas.width == width),
+        row_(copies_ ? 0 : canvas.width, canvas.color),
+        blank_(static_cast<size_t>(window.width) * 3) {
+    const int32_t left = canvas.left, right = canvas.left + canvas.image.width;
+    const auto begin = axis_.spans.begin(), end = axis_.spans.end();
+    const auto first = std::partition_point(begin, end, [left](const auto& span) { return span.start + span.count <= left; });
+    const auto last = std::partition_point(first, end, [right](const auto& span) { return span.start < right; });
+    first_ = static_cast<size_t>(first - begin);
+    last_ = static_cast<size_t>(last - begin);
+    if (copies_) {
+      for (size_t i = 0; i < blank_.size(); ++i) blank_[i] = canvas.color[i % 3];
+    } else {
+      resize_row(row_, axis_, 0, axis_.spans.size(), blank_.data());
+    }
+  }
+
+  /// Row `y` of the canvas to `out` (3 bytes per column of the window). Only columns that see the image are computed anew.
+  void run(int32_t y, uint8_t* out) {
+    std::copy(blank_.begin(), blank_.end(), out);
+    const RgbImage& image = canvas_.image;
+    if (y < canvas_.top || y >= canvas_.top + image.height) return;
+    const uint8_t* in = image.data.data() + static_cast<size_t>(y - canvas_.top) * static_cast<size_t>(image.width) * 3;
+    if (copies_) {
+      if (first_ == last_) return;
+      const auto x = static_cast<size_t>(axis_.spans[first_].start - canvas_.left);
+      std::copy_n(in + 3 * x, 3 * (last_ - first_), out + 3 * first_);
+    } else {
+      row_.assign(canvas_.left, image.width, in);
+      resize_row(row_, axis_, first_, last_, out);
+    }
+  }
+
+ private:
+  const Canvas& canvas_;
+  AxisWeights axis_;
+  bool copies_;  ///< the axis keeps its size
+  PlanarRow row_;
+  std::vector<uint8_t> blank_;   ///< the result of a row without the image
+  size_t first_ = 0, last_ = 0;  ///< the columns that see the image
+};
 
 /// The weighted sum of `span.count` rows of `stride` bytes, the first of them at `rows`.
 class ColumnSums {
@@ -118,36 +174,17 @@ class ColumnSums {
   std::vector<int32_t> sums_;
 };
 
-/// The weights of an axis that keeps its size: none, and one span per position.
-AxisWeights identity(int32_t first, int32_t count) {
-  AxisWeights axis;
-  axis.spans.resize(static_cast<size_t>(count));
-  for (int32_t i = 0; i < count; ++i) axis.spans[static_cast<size_t>(i)] = {first + i, 1, 0};
-  return axis;
-}
-
 /// resize_window() without bounds, all of the horizontal pass kept at once. Writes into `out`, whose rows are `out_stride` apart.
-void resize_strip(const RowSource& source, int32_t width, int32_t height, const Window& window, uint8_t* out, size_t out_stride) {
-  const bool horizontal = source.width != width, vertical = source.height != height;
-  const AxisWeights columns = horizontal ? bicubic_weights(source.width, width, window.x, window.width) : AxisWeights{};
+void resize_strip(const Canvas& canvas, int32_t width, int32_t height, const Window& window, uint8_t* out, size_t out_stride) {
+  const bool vertical = canvas.height != height;
   const AxisWeights rows =
-      vertical ? bicubic_weights(source.height, height, window.y, window.height) : identity(window.y, window.height);
+      vertical ? bicubic_weights(canvas.height, height, window.y, window.height) : identity(window.y, window.height);
   const int32_t first_row = rows.spans.front().start;
   const int32_t last_row = rows.spans.back().start + rows.spans.back().count;
   const size_t stride = static_cast<size_t>(window.width) * 3;
-
-  PlanarRow planar(horizontal ? source.width : 0);
+  HorizontalPass horizontal(canvas, width, window);
   std::vector<uint8_t> narrow(stride * static_cast<size_t>(last_row - first_row));
-  for (int32_t y = first_row; y < last_row; ++y) {
-    const uint8_t* in = source.row(y);
-    uint8_t* target = narrow.data() + stride * static_cast<size_t>(y - first_row);
-    if (horizontal) {
-      planar.assign(in);
-      resize_row(planar, columns, target);
-    } else {
-      std::memcpy(target, in + static_cast<ptrdiff_t>(window.x) * 3, stride);
-    }
-  }
+  for (int32_t y = first_row; y < last_row; ++y) horizontal.run(y, narrow.data() + stride * static_cast<size_t>(y - first_row));
 
   ColumnSums sums(stride);
   for (size_t y = 0; y < rows.spans.size(); ++y) {
@@ -157,7 +194,7 @@ void resize_strip(const RowSource& source, int32_t width, int32_t height, const 
     if (vertical) {
       sums.resize(in, rows, span, target);
     } else {
-      std::memcpy(target, in, stride);
+      std::copy_n(in, stride, target);
     }
   }
 }
@@ -197,23 +234,26 @@ AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t coun
   return axis;
 }
 
-RowSource rows_of(const RgbImage& image) {
-  return {image.width, image.height,
-          [&image](int32_t y) { return image.data.data() + static_cast<size_t>(y) * static_cast<size_t>(image.width) * 3; }};
-}
+Canvas::Canvas(const RgbImage& inner, std::array<uint8_t, 3> around)
+    : image(inner),
+      width(std::max(inner.width, inner.height)),
+      height(width),
+      left((width - inner.width) / 2),
+      top((height - inner.height) / 2),
+      color(around) {}
 
-RgbImage resize_window(const RowSource& source, int32_t width, int32_t height, const Window& window) {
+RgbImage resize_window(const Canvas& canvas, int32_t width, int32_t height, const Window& window) {
   if (int64_t{window.width} * window.height > kMaxImagePixels) {
     fail(ErrorCode::capacity, "resize to ", window.width, "x", window.height, " pixels, expected at most ", kMaxImagePixels,
          " in all");
   }
   const size_t stride = static_cast<size_t>(window.width) * 3;
   RgbImage result{window.width, window.height, std::vector<uint8_t>(stride * static_cast<size_t>(window.height))};
-  // Strips of columns bound the memory of the horizontal pass, which has as many rows as the source.
-  const auto strip = static_cast<int32_t>(std::clamp<int64_t>(kStripBytes / 3 / source.height, 1, window.width));
+  // Strips of columns bound the memory of the horizontal pass, which has as many rows as the canvas.
+  const auto strip = static_cast<int32_t>(std::clamp<int64_t>(kStripBytes / 3 / canvas.height, 1, window.width));
   for (int32_t x = 0; x < window.width; x += strip) {
     const Window part{window.x + x, window.y, std::min(strip, window.width - x), window.height};
-    resize_strip(source, width, height, part, result.data.data() + static_cast<size_t>(x) * 3, stride);
+    resize_strip(canvas, width, height, part, result.data.data() + static_cast<size_t>(x) * 3, stride);
   }
   return result;
 }
@@ -223,7 +263,7 @@ RgbImage resize_bicubic(const RgbImage& image, int32_t width, int32_t height) {
     fail(ErrorCode::invalid_argument, "resize to ", width, "x", height, " pixels, expected sides of 1 to ", kMaxImageSide);
   }
   if (width == image.width && height == image.height) return image;
-  return resize_window(rows_of(image), width, height, {0, 0, width, height});
+  return resize_window(Canvas(image), width, height, {0, 0, width, height});
 }
 
 }  // namespace vila

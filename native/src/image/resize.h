@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pillow's bicubic resampling in 8 bits, for any window of the result and from rows made on demand.
+// Pillow's bicubic resampling in 8 bits, for any window of the result and of an image with a border.
 //
 // Per axis (scale = in/out, stretch = max(scale, 1)): output i is centred at c = (i + 0.5) * scale and sees the inputs from
 // trunc(c - 2*stretch + 0.5) up to trunc(c + 2*stretch + 0.5), weighted by the cubic of a = -0.5 at distance/stretch, normalised
@@ -8,8 +8,8 @@
 // trained with earlier ones, which never do, and neither does this.)
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "image/preprocess.h"
@@ -38,17 +38,21 @@ struct Window {
   int32_t x = 0, y = 0, width = 0, height = 0;
 };
 
-/// RGB rows of an image that need not exist as a whole. `row(y)` gives width*3 bytes, valid until the next call.
-struct RowSource {
+/// A canvas of one colour with an image on it: what is to be resized, never made as a whole.
+struct Canvas {
+  const RgbImage& image;
   int32_t width = 0, height = 0;
-  std::function<const uint8_t*(int32_t y)> row;
+  int32_t left = 0, top = 0;  ///< where the image lies; it lies inside
+  std::array<uint8_t, 3> color{};
+
+  /// The image alone.
+  explicit Canvas(const RgbImage& alone) : image(alone), width(alone.width), height(alone.height) {}
+  /// The image in the middle (rounded towards left and top) of a square of its longer side.
+  Canvas(const RgbImage& inner, std::array<uint8_t, 3> around);
 };
 
-/// The rows of an image, which must outlive the source.
-RowSource rows_of(const RgbImage& image);
-
-/// The part `window` of `source` resized to width x height. The window lies inside the result; its area is at most
+/// The part `window` of `canvas` resized to width x height. The window lies inside the result; its area is at most
 /// kMaxImagePixels (capacity otherwise), while width and height themselves are not bounded.
-RgbImage resize_window(const RowSource& source, int32_t width, int32_t height, const Window& window);
+RgbImage resize_window(const Canvas& canvas, int32_t width, int32_t height, const Window& window);
 
 }  // namespace vila

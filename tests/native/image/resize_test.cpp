@@ -129,7 +129,7 @@ TEST_CASE("a window of the result is that part of the whole result") {
   for (const auto& [width, height] : {std::pair{100, 90}, {20, 15}, {41, 90}, {100, 29}, {41, 29}}) {
     const RgbImage whole = resize_bicubic(image, width, height);
     const Window window{width / 3, height / 4, width / 2, height / 2};
-    const RgbImage part = resize_window(rows_of(image), width, height, window);
+    const RgbImage part = resize_window(Canvas(image), width, height, window);
     REQUIRE(part.width == window.width);
     REQUIRE(part.height == window.height);
     for (int y = 0; y < window.height; ++y) {
