@@ -58,7 +58,9 @@ final class Chat extends BaseCommand {
           err().print("> ");
           err().flush();
         }
+        interruption.setIdle(true);
         String line = main().in().readLine();
+        interruption.setIdle(false);
         if (line == null || line.strip().equals("/quit")) {
           return Main.OK;
         }

@@ -14,6 +14,7 @@ final class Interruption implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Thread hook = new Thread(this::interrupt, "vila4j-interruption");
   private volatile boolean requested;
+  private volatile boolean idle;
   private volatile Runnable cancel = () -> {};
 
   Interruption() {
@@ -30,13 +31,18 @@ final class Interruption implements AutoCloseable {
     cancel = action;
   }
 
+  /** Whether the thread that works waits for input: then there is nothing to wait for. */
+  void setIdle(boolean waiting) {
+    idle = waiting;
+  }
+
   private void interrupt() {
     requested = true;
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(GRACE_SECONDS);
     try {
       do {
         cancel.run();
-      } while (!ended.await(20, TimeUnit.MILLISECONDS) && System.nanoTime() < deadline);
+      } while (!idle && !ended.await(20, TimeUnit.MILLISECONDS) && System.nanoTime() < deadline);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

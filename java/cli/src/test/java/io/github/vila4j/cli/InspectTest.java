@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What {@code inspect} writes, against every given number. */
+class InspectTest {
+  private static final double PIXELS = 1e-5;
+  private static final double LOGITS = 2e-4;
+
+  @TempDir Path temp;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"vila10-clip-linear", "vila15-llama3-siglip"})
+  void filesAgreeWithTheReference(String name) throws IOException {
+    Path given = Run.DATA.resolve("cases").resolve(name);
+    Path out = temp.resolve("out");
+    Run.ok(
+        "inspect",
+        "--model",
+        Run.model(name),
+        "--prompts",
+        given.resolve("prompts.json").toString(),
+        "--images",
+        Run.DATA.resolve("images").toString(),
+        "--out",
+        out.toString(),
+        "--precision",
+        "fp32");
+    Set<String> images = new TreeSet<>();
+    for (JsonElement element : Json.read(given.resolve("prompts.json")).getAsJsonObject().getAsJsonArray("prompts")) {
+      JsonObject prompt = element.getAsJsonObject();
+      prompt.getAsJsonArray("images").forEach(image -> images.add(image.getAsString()));
+      checkPrompt(prompt, given.resolve("golden").resolve(prompt.get("name").getAsString()), out.resolve("prompts"));
+    }
+    for (String image : images) {
+      Path folder = out.resolve("images").resolve(image);
+      assertClose(given.resolve("images").resolve(image).resolve("pixel_values.npy"), folder.resolve("pixel_values.npy"), PIXELS);
+      for (String stage : new String[] {"vision_features.npy", "projected.npy"}) {
+        assertEquals(
+            header(given.resolve("images").resolve(image).resolve(stage)), header(folder.resolve(stage)), image + " " + stage);
+      }
+    }
+  }
+
+  private static void checkPrompt(JsonObject prompt, Path golden, Path folder) throws IOException {
+    String name = prompt.get("name").getAsString();
+    JsonObject written = Json.read(folder.resolve(name + ".json")).getAsJsonObject();
+    for (String field : new String[] {"prompt_text", "input_ids", "sequence_length", "image_spans"}) {
+      assertEquals(prompt.get(field), written.get(field), name + " " + field);
+    }
+    assertEquals(24, written.getAsJsonArray("greedy").size());
+    assertEquals(5, written.getAsJsonArray("top5").size());
+    if (!Files.exists(golden)) {
+      return;
+    }
+    assertClose(golden.resolve("logits_fp32.npy"), folder.resolve(name + ".logits.npy"), LOGITS);
+    JsonObject result = Json.read(golden.resolve("result.json")).getAsJsonObject();
+    JsonArray margins = result.getAsJsonArray("margin_fp32");
+    for (int step = 0; step < 24; step++) {
+      if (margins.get(step).getAsDouble() < 2 * LOGITS) {
+        return;
+      }
+      assertEquals(result.getAsJsonArray("greedy_fp32").get(step), written.getAsJsonArray("greedy").get(step), name + " step " + step);
+    }
+    assertEquals(result.get("greedy_text_fp32"), written.get("text"), name);
+  }
+
+  private static void assertClose(Path expected, Path actual, double tolerance) throws IOException {
+    assertEquals(header(expected), header(actual));
+    ByteBuffer a = floats(expected);
+    ByteBuffer b = floats(actual);
+    assertEquals(a.remaining(), b.remaining());
+    double max = 0;
+    while (a.hasRemaining()) {
+      double difference = Math.abs((double) a.getFloat() - b.getFloat());
+      assertTrue(difference <= tolerance, actual + ": difference " + difference);
+      max = Math.max(max, difference);
+    }
+  }
+
+  private static String header(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    int length = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getShort(8);
+    return new String(bytes, 10, length).strip();
+  }
+
+  private static ByteBuffer floats(Path file) throws IOException {
+    ByteBuffer data = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+    return data.position(10 + data.getShort(8)).slice().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  @Test
+  void imagesOutsideTheFolderAreRefused() throws IOException {
+    Path prompts = temp.resolve("prompts.json");
+    Files.writeString(prompts, "{\"prompts\": [{\"name\": \"p\", \"turns\": [\"<image>\"], \"images\": [\"../secret.png\"]}]}");
+    Run run = inspect(prompts);
+    assertEquals(1, run.code());
+    assertTrue(run.err().contains("../secret.png"), run.err());
+  }
+
+  @Test
+  void badPromptFiles() throws IOException {
+    Path prompts = temp.resolve("prompts.json");
+    assertEquals(1, inspect(prompts).code());
+    Files.writeString(prompts, "{\"prompts\": [{\"name\": \"p\"}]}");
+    Run run = inspect(prompts);
+    assertEquals(1, run.code());
+    assertTrue(run.err().contains("turns"), run.err());
+    Files.writeString(prompts, "{\"prompts\": [{\"name\": \"p\", \"turns\": [\"<image>\"], \"images\": [\"none.png\"]}]}");
+    Run missing = inspect(prompts);
+    assertEquals(1, missing.code());
+    assertTrue(missing.err().contains("none.png"), missing.err());
+  }
+
+  private Run inspect(Path prompts) {
+    return Run.of(
+        "inspect",
+        "--model",
+        Run.CLIP,
+        "--prompts",
+        prompts.toString(),
+        "--images",
+        Run.DATA.resolve("images").toString(),
+        "--out",
+        temp.resolve("out").toString());
+  }
+}

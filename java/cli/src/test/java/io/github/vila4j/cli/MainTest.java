@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.github.vila4j.Vila;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Every command: what it prints, its exit codes, its messages. */
+class MainTest {
+  @TempDir Path temp;
+
+  @AfterEach
+  void nothingIsLeftOpen() {
+    assertEquals(0, Vila.liveObjectCount(), () -> Vila.liveObjects().toString());
+  }
+
+  private static JsonObject json(String text) {
+    return JsonParser.parseString(text).getAsJsonObject();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"ask", "chat", "tokenize", "resize", "inspect", "plan", "doctor", "bench"})
+  void everyCommandHasHelp(String command) {
+    String help = Run.ok(command, "--help");
+    assertTrue(help.startsWith("Usage: vila4j " + command + " "), help);
+    assertTrue(Run.ok("--help").contains("  " + command + " "), "the list of commands");
+  }
+
+  @Test
+  void version() {
+    assertEquals("vila4j " + Vila.version() + "\n", Run.ok("--version"));
+  }
+
+  @Test
+  void badUsage() {
+    Run.fails(2, "no command given; one of ask, chat, tokenize, resize, inspect, plan, doctor, bench");
+    Run.fails(2, "Unmatched argument at index 0: 'paint'", "paint");
+    Run.fails(2, "Missing required option: '--model=DIR'", "plan");
+    Run.fails(2, "Invalid value for option '--max-tokens': 'many' is not an int", "ask", "--model", "m", "--max-tokens", "many", "x");
+    Run.fails(
+        2,
+        "Missing required argument (specify one of these): (--text=TEXT [--text=TEXT]... | --vectors=FILE)",
+        "tokenize",
+        "--model",
+        Run.CLIP);
+    Run.fails(
+        2,
+        "Invalid value for option '--size': '3by4' is no size; expected WIDTHxHEIGHT, each 1 to 999999",
+        "resize",
+        "--size",
+        "3by4",
+        "a",
+        "b");
+    Run.fails(2, "--runs 0 --tokens 64: expected at least 1 of each", "bench", "--model", Run.CLIP, "--runs", "0");
+    assertEquals("'vila4j plan --help' tells how to use it", Run.of("plan").err().lines().toList().get(1));
+  }
+
+  @Test
+  void verboseShowsWhereItFailed() {
+    Run run = Run.of("--verbose", "resize", "--size", "1x1", "/no/such.npy", "out.npy");
+    assertEquals(1, run.code());
+    assertTrue(run.err().startsWith("vila4j: /no/such.npy: no such file or folder\n"), run.err());
+    assertTrue(run.err().contains("\tat io.github.vila4j.cli.Resize.call"), run.err());
+  }
+
+  @Test
+  void askStreamsTheAnswer() {
+    String[] args = {"ask", "--model", Run.SIGLIP, "--max-tokens", "12", "--image", Run.image("photo.png"), "<image>\nWhat is it?"};
+    String text = Run.ok(args);
+    assertTrue(text.endsWith("\n"));
+    String[] withJson = Arrays.copyOf(args, args.length + 1);
+    withJson[args.length] = "--json";
+    JsonObject answer = json(Run.ok(withJson));
+    assertEquals(text, answer.get("text").getAsString() + "\n");
+    assertEquals(answer.get("ids").getAsJsonArray().size(), answer.getAsJsonObject("usage").get("completion_tokens").getAsInt());
+    assertTrue(answer.getAsJsonObject("usage").get("image_tokens").getAsInt() > 0);
+    assertTrue(List.of("length", "stop_id", "stop_string").contains(answer.get("finish_reason").getAsString()));
+  }
+
+  @Test
+  void askTakesThreeImagesAndStdin() {
+    Run run =
+        Run.typing(
+            "Compare <image>, <image> and <image>.",
+            "ask",
+            "--model",
+            Run.CLIP,
+            "--max-tokens",
+            "4",
+            "--json",
+            "--image",
+            Run.image("photo.png"),
+            "--image",
+            Run.image("tall.jpg"),
+            "--image",
+            Run.image("square.jpg.rgb.npy"),
+            "-");
+    assertEquals(0, run.code(), run.err());
+    int each = json(Run.ok("ask", "--model", Run.CLIP, "--max-tokens", "1", "--json", "--image", Run.image("photo.png"), "a"))
+        .getAsJsonObject("usage")
+        .get("image_tokens")
+        .getAsInt();
+    assertEquals(3 * each, json(run.out()).getAsJsonObject("usage").get("image_tokens").getAsInt());
+  }
+
+  @Test
+  void askSaysWhatIsWrong() {
+    Run wrongCount = Run.of("ask", "--model", Run.CLIP, "--image", Run.image("photo.png"), "<image> and <image>");
+    assertEquals(2, wrongCount.code());
+    assertOneLine(wrongCount);
+    Run missing = Run.of("ask", "--model", "/no/such/model", "Hello");
+    assertEquals(1, missing.code());
+    assertOneLine(missing);
+    assertTrue(missing.err().contains("/no/such/model"), missing.err());
+    Run noImage = Run.of("ask", "--model", Run.CLIP, "--image", "/no/such.png", "Hello");
+    assertEquals(1, noImage.code());
+    assertOneLine(noImage);
+    assertTrue(noImage.err().contains("/no/such.png"), noImage.err());
+    Run temperature = Run.of("ask", "--model", Run.CLIP, "--temperature", "-1", "Hello");
+    assertEquals(2, temperature.code());
+    assertOneLine(temperature);
+    Run tooLong = Run.of("ask", "--model", Run.CLIP, "word ".repeat(20000));
+    assertEquals(1, tooLong.code());
+    assertOneLine(tooLong);
+  }
+
+  private static void assertOneLine(Run run) {
+    assertTrue(run.err().startsWith("vila4j: ") && run.err().lines().count() == 1, run.err());
+  }
+
+  @Test
+  void chatRemembersAndForgets() {
+    Run run =
+        Run.typing(
+            "/image " + Run.image("photo.png") + "\nWhat is it?\nAnd now?\n/reset\nHello\n/quit\nnever read\n",
+            "chat",
+            "--model",
+            Run.SIGLIP,
+            "--max-tokens",
+            "6",
+            "--json");
+    assertEquals(0, run.code(), run.err());
+    List<JsonObject> turns = run.out().lines().map(MainTest::json).toList();
+    assertEquals(3, turns.size());
+    int first = turns.get(0).getAsJsonObject("usage").get("prompt_tokens").getAsInt();
+    assertTrue(turns.get(0).getAsJsonObject("usage").get("image_tokens").getAsInt() > 0);
+    assertTrue(turns.get(1).getAsJsonObject("usage").get("prompt_tokens").getAsInt() > first);
+    assertTrue(turns.get(1).getAsJsonObject("usage").get("cached_tokens").getAsInt() > 0);
+    assertEquals(0, turns.get(2).getAsJsonObject("usage").get("image_tokens").getAsInt());
+  }
+
+  @Test
+  void chatSaysWhatIsWrong() {
+    Run unknown = Run.typing("/paint\n", "chat", "--model", Run.CLIP);
+    assertEquals(2, unknown.code());
+    assertEquals("vila4j: unknown command '/paint'; there are /image FILE, /reset and /quit\n", unknown.err());
+    Run marks = Run.typing("What is <image>?\n", "chat", "--model", Run.CLIP);
+    assertEquals(2, marks.code());
+    assertEquals("vila4j: the turn has 1 <image> marks for 0 images; give them with /image FILE\n", marks.err());
+  }
+
+  @Test
+  void tokenizeWritesVectors() {
+    for (String name : List.of("vila10-clip-linear/model", "vila15-llama3-siglip/model", "vila15-llama2-siglip/tokenizer")) {
+      Path folder = Run.DATA.resolve("cases").resolve(name);
+      Path vectors = folder.resolveSibling("tokenizer_vectors.json");
+      Path out = temp.resolve("out.json");
+      assertEquals("", Run.ok("tokenize", "--model", folder.toString(), "--vectors", vectors.toString(), "--out", out.toString()));
+      JsonArray expected = Json.read(vectors).getAsJsonObject().getAsJsonArray("vectors");
+      JsonArray actual = Json.read(out).getAsJsonObject().getAsJsonArray("vectors");
+      assertEquals(expected.size(), actual.size());
+      for (int i = 0; i < expected.size(); i++) {
+        JsonObject vector = expected.get(i).getAsJsonObject();
+        assertEquals(vector.get("ids"), actual.get(i).getAsJsonObject().get("ids"), vector.toString());
+        assertEquals(vector.get("decoded"), actual.get(i).getAsJsonObject().get("decoded"), vector.toString());
+      }
+    }
+  }
+
+  @Test
+  void tokenizePrintsIds() {
+    String line = Run.ok("tokenize", "--model", Run.CLIP, "--text", "cat");
+    assertTrue(line.matches("1( \\d+)+\n"), line);
+    JsonObject vectors = json(Run.ok("tokenize", "--model", Run.CLIP, "--text", "cat", "--text", "dog", "--json"));
+    assertEquals("dog", vectors.getAsJsonArray("vectors").get(1).getAsJsonObject().get("decoded").getAsString());
+  }
+
+  @Test
+  void tokenizeSaysWhatIsWrong() throws IOException {
+    Path file = temp.resolve("vectors.json");
+    for (String[] bad :
+        new String[][] {
+          {"[]", "no array 'vectors' in it"},
+          {"{\"vectors\": 1}", "no array 'vectors' in it"},
+          {"{\"vectors\": [{\"text\": \"a\"}, {\"text\": 1}]}", "vectors[1] has no string 'text'"}
+        }) {
+      Files.writeString(file, bad[0]);
+      Run.fails(1, file + ": " + bad[1], "tokenize", "--model", Run.CLIP, "--vectors", file.toString());
+    }
+    Files.writeString(file, "{");
+    Run broken = Run.of("tokenize", "--model", Run.CLIP, "--vectors", file.toString());
+    assertEquals(1, broken.code());
+    assertTrue(broken.err().startsWith("vila4j: " + file + ": not JSON: "), broken.err());
+    assertOneLine(broken);
+    Files.writeString(file, "[".repeat(100_000));
+    assertEquals(1, Run.of("tokenize", "--model", Run.CLIP, "--vectors", file.toString()).code());
+  }
+
+  @Test
+  void resizeIsBitExact() throws IOException {
+    Path folder = Run.DATA.resolve("resize");
+    for (JsonElement element : Json.read(folder.resolve("resize.json")).getAsJsonObject().getAsJsonArray("cases")) {
+      JsonObject given = element.getAsJsonObject();
+      Path out = temp.resolve("out.npy");
+      String size = given.get("width").getAsInt() + "x" + given.get("height").getAsInt();
+      Run.ok("resize", "--size", size, Run.DATA.resolve(given.get("source_rgb").getAsString()).toString(), out.toString());
+      assertArrayEquals(
+          Npy.readImage(folder.resolve(given.get("out").getAsString())).rgb(), Npy.readImage(out).rgb(), given.toString());
+    }
+    Run.fails(1, "/no/such.npy: no such file or folder", "resize", "--size", "1x1", "/no/such.npy", "out.npy");
+  }
+
+  @Test
+  void planCompilesThenFindsThePlans() {
+    String cache = temp.resolve("cache").toString();
+    assertFalse(Run.ok("plan", "--model", Run.CLIP, "--cache-dir", cache).isEmpty());
+    JsonArray plans = json(Run.ok("plan", "--model", Run.CLIP, "--cache-dir", cache, "--json")).getAsJsonArray("plans");
+    assertFalse(plans.isEmpty());
+  }
+
+  @Test
+  void doctorListsWhatThereIs() {
+    String lines = Run.ok("doctor");
+    assertTrue(lines.startsWith("ok      Java: "), lines);
+    assertTrue(lines.contains("ONNX Runtime"), lines);
+    JsonArray checks = json(Run.ok("doctor", "--json")).getAsJsonArray("checks");
+    assertEquals(lines.lines().count(), checks.size());
+    assertTrue(checks.get(0).getAsJsonObject().get("ok").getAsBoolean());
+  }
+
+  @Test
+  void benchMeasures() {
+    JsonObject figures =
+        json(Run.ok("bench", "--model", Run.SIGLIP, "--runs", "2", "--tokens", "4", "--json", "--image", Run.image("photo.png")));
+    for (String name :
+        List.of("load_seconds", "image_seconds", "prefill_seconds", "prefill_tokens_per_second", "decode_tokens_per_second", "peak_rss_bytes")) {
+      assertTrue(figures.get(name).getAsDouble() > 0, name);
+    }
+    assertEquals(4, figures.get("completion_tokens").getAsInt());
+    assertTrue(Run.ok("bench", "--model", Run.SIGLIP, "--runs", "1", "--tokens", "2").contains("decode tokens per second"));
+  }
+
+  @Test
+  void medianOfRuns() {
+    assertEquals(2, Bench.median(new double[] {3, 1, 2}));
+    assertEquals(2.5, Bench.median(new double[] {4, 1, 2, 3}));
+  }
+}
