@@ -78,3 +78,43 @@ TEST_CASE("input_ids, sequence_length and image_spans of every given prompt") {
     }
   }
 }
+
+TEST_CASE("inline: with a real tokenizer, the ids are those of one pass over the text") {
+  // Tokens of these vocabularies that nothing else uses stand in for an image token.
+  const std::pair<Case, int32_t> stand_ins[] = {{kCases[0], 0}, {kCases[1], 1010}};
+  for (const auto& [c, image_token] : stand_ins) {
+    CAPTURE(c.folder);
+    const std::string folder = data(std::string("cases/") + c.folder);
+    const auto tokenizer = open_tokenizer({c.tokenizer, folder + "/" + c.tokenizer_folder});
+    PromptSpec spec;
+    spec.tokenization = PromptSpec::Tokenization::inline_token;
+    spec.image_token_id = image_token;
+    const std::string mark = tokenizer->id_to_token(image_token);
+    for (const PromptCase& given : read_prompts(folder + "/prompts.json")) {
+      CAPTURE(given.name);
+      const std::vector<PromptPart> chunks = render_prompt(build(given).impl(), spec);
+      std::string text;
+      for (const PromptPart& chunk : chunks) text += chunk.image < 0 ? chunk.text : mark;
+      std::vector<int32_t> ids;
+      size_t images = 0;
+      for (const PromptSlot& slot : tokenize_prompt(chunks, *tokenizer, spec)) {
+        ids.push_back(slot.id);
+        CHECK((slot.id == image_token) == (slot.image >= 0));
+        images += slot.image >= 0 ? 1 : 0;
+      }
+      CHECK(ids == tokenizer->encode(text, true));
+      CHECK(images == given.images.size());
+    }
+
+    // The image token written by a user stays text, to the letter where the tokenizer puts no space of its own in front.
+    std::vector<int32_t> ids;
+    const std::string written = "a" + mark + "b";
+    for (const PromptSlot& slot : tokenize_prompt({{written, PromptPart::kText}, {{}, 0}}, *tokenizer, spec)) {
+      CHECK((slot.id == image_token) == (slot.image == 0));
+      if (slot.image < 0) ids.push_back(slot.id);
+    }
+    std::string spelled = tokenizer->decode(ids, true);
+    std::erase(spelled, ' ');
+    CHECK(spelled == written);
+  }
+}
