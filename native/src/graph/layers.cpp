@@ -7,10 +7,14 @@
 namespace vila::graph {
 
 std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options) {
-  if (options.compute != DType::f32) {
-    fail(ErrorCode::unsupported, "graph ", graph_name, ": the CPU dialect computes in fp32, found ", name_of(options.compute));
+  switch (options.dialect) {
+    case DialectKind::cpu:
+      if (options.compute != DType::f32) {
+        fail(ErrorCode::unsupported, "graph ", graph_name, ": the CPU dialect computes in fp32, found ", name_of(options.compute));
+      }
+      return std::make_unique<CpuDialect>(graph_name);
   }
-  return std::make_unique<CpuDialect>(graph_name);
+  fail(ErrorCode::internal, "graph ", graph_name, ": unknown dialect ", static_cast<int>(options.dialect));
 }
 
 Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
