@@ -46,7 +46,7 @@ final class TestData {
   /** A NumPy array: its shape, and its values as floats or as unsigned bytes. */
   record Npy(int[] shape, float[] floats, byte[] bytes) {}
 
-  private static final Pattern HEADER = Pattern.compile("'descr': '([^']+)', 'fortran_order': False, 'shape': \\(([^)]*)\\)");
+  private static final Pattern HEADER = Pattern.compile("'descr': '([^']+)', 'fortran_order': (True|False), 'shape': \\(([^)]*)\\)");
 
   static Npy npy(Path file) {
     try {
@@ -54,10 +54,10 @@ final class TestData {
       int length = data.getShort(8);
       Matcher header = HEADER.matcher(new String(data.array(), 10, length, StandardCharsets.ISO_8859_1));
       if (!header.find()) {
-        throw new IllegalArgumentException(file + ": not the NumPy header of a C-ordered array");
+        throw new IllegalArgumentException(file + ": not a NumPy header");
       }
       List<Integer> shape = new ArrayList<>();
-      for (String part : header.group(2).split(",")) {
+      for (String part : header.group(3).split(",")) {
         if (!part.isBlank()) {
           shape.add(Integer.valueOf(part.strip()));
         }
@@ -68,7 +68,7 @@ final class TestData {
       if (header.group(1).equals("<f4")) {
         float[] floats = new float[count];
         data.asFloatBuffer().get(floats);
-        return new Npy(sizes, floats, null);
+        return new Npy(sizes, header.group(2).equals("True") ? fromFortranOrder(sizes, floats) : floats, null);
       }
       byte[] bytes = new byte[count];
       data.get(bytes);
@@ -76,6 +76,22 @@ final class TestData {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static float[] fromFortranOrder(int[] shape, float[] values) {
+    float[] ordered = new float[values.length];
+    int[] index = new int[shape.length];
+    for (int at = 0; at < ordered.length; at++) {
+      int from = 0;
+      for (int d = shape.length - 1; d >= 0; d--) {
+        from = from * shape[d] + index[d];
+      }
+      ordered[at] = values[from];
+      for (int d = shape.length - 1; d >= 0 && ++index[d] == shape[d]; d--) {
+        index[d] = 0;
+      }
+    }
+    return ordered;
   }
 
   /** An image of tests/data/images, from its given pixels. */

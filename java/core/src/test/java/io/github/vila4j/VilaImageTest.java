@@ -93,8 +93,12 @@ class VilaImageTest {
   void badImages() {
     NotFoundException missing = assertThrows(NotFoundException.class, () -> VilaImage.of(Path.of("/no/such.png")));
     assertTrue(missing.getMessage().contains("/no/such.png"), missing.getMessage());
-    UnsupportedException text = assertThrows(UnsupportedException.class, () -> VilaImage.of("plain text, no image".getBytes()));
-    assertTrue(text.getMessage().startsWith("image bytes"), text.getMessage());
+    DamagedFileException text = assertThrows(DamagedFileException.class, () -> VilaImage.of("plain text".getBytes()));
+    assertEquals(
+        "image bytes: no known image format starts with the bytes 70 6c 61 69 6e 20 74 65, expected a JPEG, PNG or WebP image",
+        text.getMessage());
+    UnsupportedException gif = assertThrows(UnsupportedException.class, () -> VilaImage.of("GIF89a plus the rest".getBytes()));
+    assertTrue(gif.getMessage().startsWith("image bytes: ") && gif.getMessage().contains("GIF"), gif.getMessage());
     assertThrows(VilaException.class, () -> VilaImage.of(new byte[0]));
     InputStream failing =
         new InputStream() {

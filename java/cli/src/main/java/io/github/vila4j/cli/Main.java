@@ -91,7 +91,7 @@ public final class Main implements Runnable {
   private static int execute(ParseResult result) {
     Main main = result.commandSpec().commandLine().getCommand();
     if (main.verbose) {
-      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
+      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "info");
     }
     return new CommandLine.RunLast().execute(result);
   }

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 
-/** NumPy files: float32 and uint8 arrays, little-endian, C order. */
+/** NumPy files: float32 and uint8 arrays, little-endian. */
 final class Npy {
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
   private static final Pattern DESCR = Pattern.compile("'descr'\\s*:\\s*'([^']*)'");
@@ -30,9 +30,6 @@ final class Npy {
     if (!type.equals("|u1") && !type.equals("u1")) {
       throw new FailureException(file + ": array of '" + type + "', expected '|u1' (uint8)");
     }
-    if (!field(file, header, ORDER, "fortran_order").equals("False")) {
-      throw new FailureException(file + ": array in Fortran order, expected C order");
-    }
     long[] shape = shape(file, field(file, header, SHAPE, "shape"));
     if (shape.length != 3 || shape[2] != 3 || shape[0] < 1 || shape[1] < 1) {
       throw new FailureException(file + ": array of shape " + Arrays.toString(shape) + ", expected [height, width, 3]");
@@ -44,7 +41,24 @@ final class Npy {
     }
     byte[] rgb = new byte[(int) count * 3];
     data.position(start).get(rgb);
-    return VilaImage.ofRgb(rgb, (int) shape[1], (int) shape[0]);
+    int height = (int) shape[0];
+    int width = (int) shape[1];
+    boolean fortran = field(file, header, ORDER, "fortran_order").equals("True");
+    return VilaImage.ofRgb(fortran ? fromFortranOrder(rgb, width, height) : rgb, width, height);
+  }
+
+  /** The first index changes fastest there. */
+  private static byte[] fromFortranOrder(byte[] values, int width, int height) {
+    byte[] rgb = new byte[values.length];
+    int at = 0;
+    for (int y = 0; y < height; y++) {
+      for (int x = 0; x < width; x++) {
+        for (int c = 0; c < 3; c++) {
+          rgb[at++] = values[y + height * (x + width * c)];
+        }
+      }
+    }
+    return rgb;
   }
 
   /** Where the numbers begin, checked to lie within the file. */

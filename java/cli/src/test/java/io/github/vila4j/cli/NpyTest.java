@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -69,7 +70,6 @@ class NpyTest {
       quoteCharacter = '"',
       value = {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 3), } | 12 | array of '<f4', expected '!u1' (uint8)",
-        "{'descr': '!u1', 'fortran_order': True, 'shape': (1, 1, 3), } | 3 | array in Fortran order, expected C order",
         "{'descr': '!u1', 'fortran_order': False, 'shape': (1, 1, 4), } | 4 | array of shape [1, 1, 4], expected [height, width, 3]",
         "{'descr': '!u1', 'fortran_order': False, 'shape': (0, 1, 3), } | 0 | array of shape [0, 1, 3], expected [height, width, 3]",
         "{'descr': '!u1', 'fortran_order': False, 'shape': (2, 1, 3), } | 5 | 5 bytes of data for the shape [2, 1, 3]",
@@ -83,6 +83,16 @@ class NpyTest {
   void badHeaders(String header, int bytes, String message) throws IOException {
     Path file = file(header.replace('!', '|'), bytes);
     assertEquals(file + ": " + message.replace('!', '|'), assertThrows(FailureException.class, () -> Npy.readImage(file)).getMessage());
+  }
+
+  @Test
+  void fortranOrderIsPutRight() throws IOException {
+    Path file = file("{'descr': '|u1', 'fortran_order': True, 'shape': (1, 2, 3), }", 0);
+    byte[] bytes = Files.readAllBytes(file);
+    byte[] whole = Arrays.copyOf(bytes, bytes.length + 6);
+    System.arraycopy(new byte[] {1, 4, 2, 5, 3, 6}, 0, whole, bytes.length, 6);
+    Files.write(file, whole);
+    assertArrayEquals(new byte[] {1, 2, 3, 4, 5, 6}, Npy.readImage(file).rgb());
   }
 
   @Test
