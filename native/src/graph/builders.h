@@ -11,8 +11,8 @@
 //
 // What a language step may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
 //   first prompt    length >= 1, total = length: any batch, the cache is filled from its first row.
-//   next chunk      length > 1, total > length: batch 1 only; positions total-length .. total-1 are written behind the earlier ones.
-//   decode          length 1: any batch, each sequence at its own seqlens_k.
+//   next chunk      length > 1, total > length: batch 1 only; positions total-length .. total-1 are written behind the earlier
+//   ones. decode          length 1: any batch, each sequence at its own seqlens_k.
 // Rows of the cache at and beyond seqlens_k + 1 are never read, so a cache may be cut back by passing a smaller seqlens_k.
 // Scratch memory of a step: each attention reserves batch * heads * length * capacity floats and touches length * total of each
 // head's length * capacity, so long prompts are best run in chunks.

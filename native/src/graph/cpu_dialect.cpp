@@ -13,7 +13,7 @@ namespace vila::graph {
 namespace {
 
 constexpr const char* kMicrosoft = "com.microsoft";
-constexpr int64_t kOpset = 20;              // the first with Gelu
+constexpr int64_t kOpset = 20;  // the first with Gelu
 constexpr const char* kCosCache = "rope_cos";
 constexpr const char* kSinCache = "rope_sin";
 
@@ -64,7 +64,8 @@ Value CpuDialect::rms_norm(const Value& x, const TensorRef& gain, double eps) {
 Dialect::Residual CpuDialect::add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) {
   const Residual result{fresh("residual"), fresh("normed")};
   // Outputs: normed, mean and inverse deviation (not computed), sum.
-  node("SkipSimplifiedLayerNormalization", {x, delta, weight(gain)}, {result.normed, "", "", result.sum}, {epsilon(eps)}, kMicrosoft);
+  node("SkipSimplifiedLayerNormalization", {x, delta, weight(gain)}, {result.normed, "", "", result.sum}, {epsilon(eps)},
+       kMicrosoft);
   return result;
 }
 

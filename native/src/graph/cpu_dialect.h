@@ -31,9 +31,9 @@ class CpuDialect final : public Dialect {
   /// Rows [batch*T, channels] as [batch, T, channels].
   Value sequences(const Value& rows);
 
-  std::map<std::string, Value> widened_;    ///< tensor name to its float32 value
+  std::map<std::string, Value> widened_;  ///< tensor name to its float32 value
   DecoderShape decoder_;
-  Value sequence_shape_;                    ///< [batch, T, -1]
+  Value sequence_shape_;  ///< [batch, T, -1]
 };
 
 }  // namespace vila::graph

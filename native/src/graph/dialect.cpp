@@ -43,7 +43,8 @@ void Dialect::node(const std::string& op, std::vector<Value> inputs, std::vector
   graph_.nodes.push_back(std::move(added));
 }
 
-Value Dialect::node(const std::string& op, std::vector<Value> inputs, std::vector<Attribute> attributes, const std::string& domain) {
+Value Dialect::node(const std::string& op, std::vector<Value> inputs, std::vector<Attribute> attributes,
+                    const std::string& domain) {
   const Value result = fresh(op);
   node(op, std::move(inputs), std::vector<Value>{result}, std::move(attributes), domain);
   return result;

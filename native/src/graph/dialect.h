@@ -20,13 +20,13 @@ using Value = std::string;
 /// What the attentions of all layers of a decoder share.
 struct DecoderShape {
   int64_t hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  int64_t max_positions = 0;        ///< longest sequence: rows of the rotary tables
+  int64_t max_positions = 0;  ///< longest sequence: rows of the rotary tables
   double rope_theta = 10000, rope_scale = 1;
 };
 
 /// A bidirectional attention.
 struct VisionAttention {
-  int64_t tokens = 0;               ///< of one crop
+  int64_t tokens = 0;  ///< of one crop
   int64_t heads = 0, head_dim = 0;
 };
 
@@ -81,8 +81,8 @@ class Dialect {
   /// (x - mean) / sqrt(variance + eps) * gain + bias, over the last axis.
   virtual Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) = 0;
 
-  /// Pixels [n, 3, side, side] by `kernel` [channels, 3, patch, patch] with stride = patch and no padding (pixels at the right and the
-  /// bottom that fill no patch are unused), plus `bias` [channels] unless null; row-major patches [n, grid*grid, channels].
+  /// Pixels [n, 3, side, side] by `kernel` [channels, 3, patch, patch] with stride = patch and no padding (pixels at the right and
+  /// the bottom that fill no patch are unused), plus `bias` [channels] unless null; row-major patches [n, grid*grid, channels].
   virtual Value patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) = 0;
   /// Every token with every token of its own crop, scale 1/sqrt(head_dim). Rows [n*tokens, heads*head_dim] in and out.
   virtual Value attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) = 0;
@@ -98,7 +98,8 @@ class Dialect {
 
  protected:
   /// Appends a node with one output and returns that.
-  Value node(const std::string& op, std::vector<Value> inputs, std::vector<Attribute> attributes = {}, const std::string& domain = "");
+  Value node(const std::string& op, std::vector<Value> inputs, std::vector<Attribute> attributes = {},
+             const std::string& domain = "");
   /// Appends a node with given outputs ("" for an unused one).
   void node(const std::string& op, std::vector<Value> inputs, std::vector<Value> outputs, std::vector<Attribute> attributes,
             const std::string& domain);
@@ -116,8 +117,8 @@ class Dialect {
  private:
   Graph graph_;
   std::string scope_;
-  std::map<std::string, int64_t> used_;     ///< stem to the count of values named after it
-  std::map<std::string, Value> stored_;     ///< by tensor name
+  std::map<std::string, int64_t> used_;  ///< stem to the count of values named after it
+  std::map<std::string, Value> stored_;  ///< by tensor name
   std::map<std::vector<int64_t>, Value> integers_;
 };
 

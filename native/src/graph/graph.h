@@ -18,9 +18,9 @@ namespace vila::graph {
 struct Dim {
   int64_t value = -1;
   std::string name;
-  Dim(int64_t v) : value(v) {}                             // NOLINT(google-explicit-constructor)
-  Dim(std::string n) : name(std::move(n)) {}               // NOLINT(google-explicit-constructor)
-  Dim(const char* n) : name(n) {}                          // NOLINT(google-explicit-constructor)
+  Dim(int64_t v) : value(v) {}                // NOLINT(google-explicit-constructor)
+  Dim(std::string n) : name(std::move(n)) {}  // NOLINT(google-explicit-constructor)
+  Dim(const char* n) : name(n) {}             // NOLINT(google-explicit-constructor)
 };
 
 struct ValueInfo {
@@ -35,7 +35,7 @@ struct Attribute {
 };
 
 struct Node {
-  std::string op, domain, name;     ///< domain "" is ai.onnx
+  std::string op, domain, name;  ///< domain "" is ai.onnx
   std::vector<std::string> inputs, outputs;
   std::vector<Attribute> attributes;
 };
@@ -45,7 +45,7 @@ struct Initializer {
   std::string name;
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
-  std::vector<uint8_t> inline_data; ///< used when `source` is absent
+  std::vector<uint8_t> inline_data;  ///< used when `source` is absent
   std::shared_ptr<const TensorRef> source;
 };
 
@@ -55,7 +55,7 @@ struct Graph {
   std::vector<ValueInfo> inputs, outputs;
   std::vector<Node> nodes;
   std::vector<Initializer> initializers;
-  std::vector<std::pair<std::string, int64_t>> opsets;      ///< domain, version
+  std::vector<std::pair<std::string, int64_t>> opsets;  ///< domain, version
 };
 
 /// ONNX ModelProto bytes. External data locations are real paths without their leading slash (the backend opens them relative to

@@ -97,7 +97,8 @@ class LanguageBuilder {
 }  // namespace
 
 Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options) {
-  if (spec.packing != LanguageSpec::Packing::none) fail(ErrorCode::unsupported, "language model: packed 4-bit weights, expected plain [out,in] tensors");
+  if (spec.packing != LanguageSpec::Packing::none)
+    fail(ErrorCode::unsupported, "language model: packed 4-bit weights, expected plain [out,in] tensors");
   const auto dialect = make_dialect("language", options);
   LanguageBuilder(spec, tensors, *dialect).build(options.hidden_states);
   return dialect->finish();

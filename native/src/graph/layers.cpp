@@ -30,7 +30,8 @@ Value Layers::rms_norm(const Value& x, const std::string& layer, int64_t size, d
   return dialect_.rms_norm(x, tensors_.get(layer + ".weight", {size}), eps);
 }
 
-Dialect::Residual Layers::add_rms_norm(const Value& x, const Value& delta, const std::string& layer, int64_t size, double eps) const {
+Dialect::Residual Layers::add_rms_norm(const Value& x, const Value& delta, const std::string& layer, int64_t size,
+                                       double eps) const {
   return dialect_.add_rms_norm(x, delta, tensors_.get(layer + ".weight", {size}), eps);
 }
 

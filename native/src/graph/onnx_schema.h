@@ -24,7 +24,15 @@ enum class TensorType : uint32_t { elem_type = 1, shape = 2 };
 enum class Shape : uint32_t { dim = 1 };
 enum class Dimension : uint32_t { dim_value = 1, dim_param = 2 };
 enum class DataType : int32_t {
-  float32 = 1, uint8 = 2, int8 = 3, int16 = 5, int32 = 6, int64 = 7, boolean = 9, float16 = 10, bfloat16 = 16
+  float32 = 1,
+  uint8 = 2,
+  int8 = 3,
+  int16 = 5,
+  int32 = 6,
+  int64 = 7,
+  boolean = 9,
+  float16 = 10,
+  bfloat16 = 16
 };
 
 }  // namespace vila::graph::onnx

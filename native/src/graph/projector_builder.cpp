@@ -27,7 +27,8 @@ Merged merge_windows(Dialect& dialect, const Value& x, const ProjectorSpec& spec
   if (n * window != side) map = dialect.pad_after(map, {0, n * window - side, n * window - side, 0});
   // Axes: block, window row, row inside, window column, column inside, channel.
   const Value windows = dialect.reshape(map, {-1, n, window, n, window, channels});
-  const std::vector<int64_t> order = spec.column_major ? std::vector<int64_t>{0, 3, 1, 2, 4, 5} : std::vector<int64_t>{0, 1, 3, 2, 4, 5};
+  const std::vector<int64_t> order =
+      spec.column_major ? std::vector<int64_t>{0, 3, 1, 2, 4, 5} : std::vector<int64_t>{0, 1, 3, 2, 4, 5};
   return {dialect.reshape(dialect.transpose(windows, order), {-1, window * window * channels}), n * n};
 }
 
@@ -38,7 +39,7 @@ Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorSto
   const Layers layers(*dialect, tensors);
   const Value features = dialect->input(names::kFeatures, DType::f32, {"blocks", tokens, spec.input});
   Merged x = spec.kind == ProjectorSpec::Kind::downsample ? merge_windows(*dialect, features, spec, tokens)
-                                                         : Merged{dialect->reshape(features, {-1, spec.input}), tokens};
+                                                          : Merged{dialect->reshape(features, {-1, spec.input}), tokens};
   for (const ProjectorSpec::Layer& layer : spec.layers) {
     dialect->scope(layer.name);
     switch (layer.kind) {

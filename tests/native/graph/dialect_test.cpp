@@ -10,8 +10,8 @@
 #include "checkpoint/tensor_names.h"
 #include "graph/builders.h"
 #include "graph/names.h"
-#include "graph/rope_table.h"
 #include "graph/random_tensors.h"
+#include "graph/rope_table.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
@@ -147,7 +147,8 @@ TEST_CASE("what cannot be built is refused in one line") {
   const std::string file = (random.folder() / "model.safetensors").string();
   graph::BuildOptions half;
   half.compute = DType::f16;
-  CHECK(error_of([&] { graph::build_language(spec, store, half); }) == "5:graph language: the CPU dialect computes in fp32, found fp16");
+  CHECK(error_of([&] { graph::build_language(spec, store, half); }) ==
+        "5:graph language: the CPU dialect computes in fp32, found fp16");
   LanguageSpec odd = spec;
   odd.head_dim = 24;
   CHECK(error_of([&] { graph::build_language(odd, store, {}); }) == "5:language model: head_dim 24, expected a multiple of 16");

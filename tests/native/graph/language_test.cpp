@@ -15,13 +15,15 @@ using reference::Matrix;
 
 namespace {
 
-constexpr double kTolerance = 2e-4;   // of the goldens
-constexpr double kSamePath = 2e-5;    // between two ways of computing the same in float32
+constexpr double kTolerance = 2e-4;  // of the goldens
+constexpr double kSamePath = 2e-5;   // between two ways of computing the same in float32
 
 /// A golden prompt: its embeddings, and those of the first three greedy tokens.
 struct Golden {
   explicit Golden(const std::string& name)
-      : folder(data("cases/" + name)), checkpoint(Checkpoint::open((folder / "model").string())), spec(checkpoint->spec().language) {
+      : folder(data("cases/" + name)),
+        checkpoint(Checkpoint::open((folder / "model").string())),
+        spec(checkpoint->spec().language) {
     const Npy embeds = read_npy(folder / "golden/one_image/inputs_embeds_fp32.npy");
     prompt = embeds.floats;
     length = embeds.shape.at(0);
@@ -92,10 +94,11 @@ TEST_CASE("a prompt in chunks, or token by token, gives what one call gives") {
     CAPTURE(name);
     const Golden golden(name);
     const auto plan = compile(graph::build_language(*golden.checkpoint, {}));
-    for (const std::vector<int64_t>& chunks : std::vector<std::vector<int64_t>>{{40, golden.length - 40},
-                                                                                {1, 30, 2, golden.length - 33},
-                                                                                {golden.length - 1, 1},
-                                                                                std::vector<int64_t>(static_cast<size_t>(golden.length), 1)}) {
+    for (const std::vector<int64_t>& chunks :
+         std::vector<std::vector<int64_t>>{{40, golden.length - 40},
+                                           {1, 30, 2, golden.length - 33},
+                                           {golden.length - 1, 1},
+                                           std::vector<int64_t>(static_cast<size_t>(golden.length), 1)}) {
       CAPTURE(chunks.size());
       Decoder decoder(golden.spec, *plan, 1, golden.length + 3);
       int64_t past = 0;
@@ -172,8 +175,8 @@ TEST_CASE("Qwen2: biases on q, k and v, a tied head, 16-bit weights") {
   }
   const TensorStore store = random.open();
   const reference::Weights weights(random.folder());
-  const json config{{"hidden_size", spec.hidden},         {"num_attention_heads", spec.heads}, {"num_key_value_heads", spec.kv_heads},
-                    {"num_hidden_layers", spec.layers},   {"rms_norm_eps", spec.rms_eps},      {"rope_theta", spec.rope_theta},
+  const json config{{"hidden_size", spec.hidden},       {"num_attention_heads", spec.heads}, {"num_key_value_heads", spec.kv_heads},
+                    {"num_hidden_layers", spec.layers}, {"rms_norm_eps", spec.rms_eps},      {"rope_theta", spec.rope_theta},
                     {"tie_word_embeddings", true}};
   constexpr int64_t kLength = 21;
   Matrix x(kLength, static_cast<size_t>(spec.hidden));

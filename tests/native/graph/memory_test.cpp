@@ -57,7 +57,8 @@ void write_checkpoint(const LanguageSpec& spec, DType dtype, const std::filesyst
                                                                     {"lm_head.weight", {spec.vocab, spec.hidden}}};
   for (int64_t i = 0; i < spec.layers; ++i) {
     const std::string layer = tensor_names::language_layer(spec, i);
-    for (const char* name : {"input_layernorm", "post_attention_layernorm"}) tensors.push_back({layer + name + ".weight", {spec.hidden}});
+    for (const char* name : {"input_layernorm", "post_attention_layernorm"})
+      tensors.push_back({layer + name + ".weight", {spec.hidden}});
     for (const char* name : {"q_proj", "k_proj", "v_proj", "o_proj"}) {
       tensors.push_back({layer + "self_attn." + name + ".weight", {spec.hidden, spec.hidden}});
     }
@@ -76,8 +77,8 @@ void write_checkpoint(const LanguageSpec& spec, DType dtype, const std::filesyst
       bytes *= static_cast<uint64_t>(dim);
       dims += join(dims.empty() ? "" : ",", dim);
     }
-    header += join(header.empty() ? "{" : ",", '"', name, R"(":{"dtype":")", dtype == DType::f32 ? "F32" : "BF16", R"(","shape":[)", dims,
-                   R"(],"data_offsets":[)", end, ',', end + bytes, "]}");
+    header += join(header.empty() ? "{" : ",", '"', name, R"(":{"dtype":")", dtype == DType::f32 ? "F32" : "BF16", R"(","shape":[)",
+                   dims, R"(],"data_offsets":[)", end, ',', end + bytes, "]}");
     begins.push_back(end);
     end += bytes;
   }
@@ -91,7 +92,8 @@ void write_checkpoint(const LanguageSpec& spec, DType dtype, const std::filesyst
   for (size_t i = 0; i < begins.size(); ++i) {
     const float number = static_cast<float>(i + 1);  // Its upper half is the same number in bf16.
     file.seekp(static_cast<std::streamoff>(8 + size + begins[i]));
-    file.write(reinterpret_cast<const char*>(&number) + (sizeof(number) - size_of(dtype)), static_cast<std::streamsize>(size_of(dtype)));
+    file.write(reinterpret_cast<const char*>(&number) + (sizeof(number) - size_of(dtype)),
+               static_cast<std::streamsize>(size_of(dtype)));
   }
   REQUIRE(file.good());
 }
@@ -115,7 +117,8 @@ TEST_CASE("a loaded model of more than 1 GiB takes less than 1.3 times its fp32 
     REQUIRE(weights > 1024);
     plan::CompileOptions options;
     options.threads = 2;
-    const auto plan = plan::onnxruntime_backend()->compile(graph::serialize(graph::build_language(spec, store, {})), "language", options);
+    const auto plan =
+        plan::onnxruntime_backend()->compile(graph::serialize(graph::build_language(spec, store, {})), "language", options);
     const double loaded = status("VmRSS") - before, peak = status("VmHWM") - before;
     CHECK(loaded > 0.9 * weights);  // the weights were really read
     CHECK(peak < 1.3 * weights);

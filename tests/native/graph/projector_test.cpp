@@ -65,8 +65,8 @@ TEST_CASE("windows are merged in the order of the spec, with zeros at bottom and
         RandomTensors random(static_cast<unsigned>(side));
         const int64_t tokens = side * side, n = (side + window - 1) / window;
         const std::vector<float> features = random.values(kBlocks * tokens * kChannels);
-        const std::vector<float> merged = run_graph(graph::build_projector(spec, tokens, TensorStore(), {}), {kBlocks, tokens, kChannels},
-                                                    features, {kBlocks, n * n, spec.output});
+        const std::vector<float> merged = run_graph(graph::build_projector(spec, tokens, TensorStore(), {}),
+                                                    {kBlocks, tokens, kChannels}, features, {kBlocks, n * n, spec.output});
         std::vector<float> expected;
         for (int64_t block = 0; block < kBlocks; ++block) {
           Matrix x(static_cast<size_t>(tokens), kChannels);
@@ -88,9 +88,12 @@ TEST_CASE("zeros that complete an odd map take part in the LayerNorm, and layers
   spec.input = kChannels;
   spec.output = kOutput;
   spec.window = 3;
-  spec.layers = {{Layer::Kind::layer_norm, "layers.1", kWide, kWide}, {Layer::Kind::linear, "layers.2", kWide, kMiddle},
-                 {Layer::Kind::gelu, "", 0, 0},                       {Layer::Kind::layer_norm, "layers.4", kMiddle, kMiddle},
-                 {Layer::Kind::linear, "layers.5", kMiddle, kOutput}, {Layer::Kind::gelu, "", 0, 0},
+  spec.layers = {{Layer::Kind::layer_norm, "layers.1", kWide, kWide},
+                 {Layer::Kind::linear, "layers.2", kWide, kMiddle},
+                 {Layer::Kind::gelu, "", 0, 0},
+                 {Layer::Kind::layer_norm, "layers.4", kMiddle, kMiddle},
+                 {Layer::Kind::linear, "layers.5", kMiddle, kOutput},
+                 {Layer::Kind::gelu, "", 0, 0},
                  {Layer::Kind::linear, "layers.7", kOutput, kOutput}};
   RandomTensors random(7);
   random.norm("layers.1", kWide, true, DType::bf16);

@@ -37,11 +37,12 @@ void RandomTensors::add(const std::string& name, std::vector<int64_t> shape, flo
   for (int64_t i = 0; i < count; ++i) {
     const float value = normal(random_);
     const uint16_t half = dtype == DType::bf16 ? to_bf16(value) : to_fp16(value);
-    data_.append(dtype == DType::f32 ? reinterpret_cast<const char*>(&value) : reinterpret_cast<const char*>(&half), size_of(dtype));
+    data_.append(dtype == DType::f32 ? reinterpret_cast<const char*>(&value) : reinterpret_cast<const char*>(&half),
+                 size_of(dtype));
   }
   const char* type = dtype == DType::f32 ? "F32" : dtype == DType::bf16 ? "BF16" : "F16";
-  header_ += join(header_.empty() ? "" : ",", '"', name, R"(":{"dtype":")", type, R"(","shape":[)", dims, R"(],"data_offsets":[)", begin,
-                  ',', data_.size(), "]}");
+  header_ += join(header_.empty() ? "" : ",", '"', name, R"(":{"dtype":")", type, R"(","shape":[)", dims, R"(],"data_offsets":[)",
+                  begin, ',', data_.size(), "]}");
 }
 
 void RandomTensors::linear(const std::string& layer, int64_t in, int64_t out, bool bias, DType dtype) {

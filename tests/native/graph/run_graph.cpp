@@ -31,8 +31,8 @@ std::unique_ptr<plan::Plan> compile(const graph::Graph& graph) {
 std::vector<float> run_graph(const graph::Graph& graph, const std::vector<int64_t>& input_shape, const std::vector<float>& input,
                              const std::vector<int64_t>& output_shape) {
   std::vector<float> output(product(output_shape), std::numeric_limits<float>::quiet_NaN());
-  compile(graph)->run({floats(graph.inputs.at(0).name, input_shape, input)}, {floats(graph.outputs.at(0).name, output_shape, output)},
-                      nullptr);
+  compile(graph)->run({floats(graph.inputs.at(0).name, input_shape, input)},
+                      {floats(graph.outputs.at(0).name, output_shape, output)}, nullptr);
   return output;
 }
 

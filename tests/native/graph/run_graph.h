@@ -24,8 +24,8 @@ std::vector<float> run_graph(const graph::Graph& graph, const std::vector<int64_
 class Decoder {
  public:
   Decoder(const LanguageSpec& spec, plan::Plan& plan, int64_t batch, int64_t capacity);
-  /// Feeds `length` rows per sequence behind the first past[b] positions of sequence b; returns logits [batch, vocab]. With `states`
-  /// also reads hidden_states [layers+1, batch*length, hidden].
+  /// Feeds `length` rows per sequence behind the first past[b] positions of sequence b; returns logits [batch, vocab]. With
+  /// `states` also reads hidden_states [layers+1, batch*length, hidden].
   std::vector<float> step(const std::vector<float>& embeds, int64_t length, const std::vector<int32_t>& past,
                           std::vector<float>* states = nullptr);
   /// Copies one sequence's cache from a decoder of batch 1.

@@ -157,8 +157,8 @@ TEST_CASE("the same graph gives the same bytes") {
 }
 
 TEST_CASE("every element type has its ONNX number") {
-  const std::vector<std::pair<DType, std::string>> types{{DType::f32, "1"},  {DType::u8, "2"},  {DType::i8, "3"},
-                                                         {DType::i16, "5"},  {DType::i32, "6"}, {DType::i64, "7"},
+  const std::vector<std::pair<DType, std::string>> types{{DType::f32, "1"},     {DType::u8, "2"},   {DType::i8, "3"},
+                                                         {DType::i16, "5"},     {DType::i32, "6"},  {DType::i64, "7"},
                                                          {DType::boolean, "9"}, {DType::f16, "10"}, {DType::bf16, "16"}};
   for (const auto& [dtype, number] : types) {
     graph::Graph g;

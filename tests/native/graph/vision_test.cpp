@@ -87,7 +87,8 @@ Matrix slow_internvit(const reference::Weights& weights, const VisionSpec& s, co
       for (size_t t = 0; t < x.rows; ++t) std::copy_n(qkv[t] + part * hidden, hidden, parts[part][t]);
     }
     const auto heads = static_cast<size_t>(s.heads);
-    const Matrix attended = reference::attention(norm(parts[0], "attn.q_norm"), norm(parts[1], "attn.k_norm"), parts[2], heads, heads, false);
+    const Matrix attended =
+        reference::attention(norm(parts[0], "attn.q_norm"), norm(parts[1], "attn.k_norm"), parts[2], heads, heads, false);
     x = reference::add(x, scaled(apply(attended, "attn.proj"), weights.get(layer + "ls1")));
     const Matrix fed = apply(reference::activate("gelu", apply(norm(x, "norm2"), "mlp.fc1")), "mlp.fc2");
     x = reference::add(x, scaled(fed, weights.get(layer + "ls2")));
@@ -141,8 +142,8 @@ TEST_CASE("InternViT: q and k normalised over the whole width, scaled branches, 
         const Matrix tokens = slow_internvit(weights, spec, pixels.data() + i * crop);
         expected.insert(expected.end(), tokens.v.begin() + (drop ? spec.hidden : 0), tokens.v.end());
       }
-      const std::vector<float> found = run_graph(graph::build_vision(spec, store, {}), {2, 3, spec.image, spec.image}, pixels,
-                                                 {2, spec.tokens(), spec.hidden});
+      const std::vector<float> found =
+          run_graph(graph::build_vision(spec, store, {}), {2, 3, spec.image, spec.image}, pixels, {2, spec.tokens(), spec.hidden});
       CHECK(max_abs_difference(found, expected) < 2e-5);
     }
   }
