@@ -82,15 +82,36 @@ int main() {
   // The first byte of an input says which file it replaces.
   std::vector<std::string> seeds;
   for (size_t i = 0; i < targets.size(); ++i) seeds.push_back(static_cast<char>('0' + i) + targets[i].content);
-  const std::vector<std::string> tokens = {"null", "true", "false", "-1", "0", "1e30", "1e400", "2147483648", "9223372036854775807",
-                                           "18446744073709551615", "[]", "{}", "\"\"", "\"linear\"", "\"mlp9x_gelu\"", "\"dynamic_s2\"",
-                                           "\"s2\":true,", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":1024},", "\"head_dim\":2,",
-                                           "\"model_max_length\":2147483648,", "\"text_config\":{},", "\"../..\"", "\\u0000", "\"vila\""};
+  const std::vector<std::string> tokens = {"null",
+                                           "true",
+                                           "false",
+                                           "-1",
+                                           "0",
+                                           "1e30",
+                                           "1e400",
+                                           "2147483648",
+                                           "9223372036854775807",
+                                           "18446744073709551615",
+                                           "[]",
+                                           "{}",
+                                           "\"\"",
+                                           "\"linear\"",
+                                           "\"mlp9x_gelu\"",
+                                           "\"dynamic_s2\"",
+                                           "\"s2\":true,",
+                                           "\"rope_scaling\":{\"type\":\"linear\",\"factor\":1024},",
+                                           "\"head_dim\":2,",
+                                           "\"model_max_length\":2147483648,",
+                                           "\"text_config\":{},",
+                                           "\"../..\"",
+                                           "\\u0000",
+                                           "\"vila\""};
   return fuzz::run("config", seeds, tokens, [&targets](const std::string& input) {
     if (input.empty()) return;
     const Target& target = targets[(static_cast<size_t>(static_cast<unsigned char>(input[0])) + 256 - '0') % 256 % targets.size()];
     write_file(target.file, input.substr(1));
-    const std::unique_ptr<const Target, void (*)(const Target*)> restore(&target, [](const Target* t) { write_file(t->file, t->content); });
+    const std::unique_ptr<const Target, void (*)(const Target*)> restore(&target,
+                                                                         [](const Target* t) { write_file(t->file, t->content); });
     check(read_model_spec(target.checkpoint.string()));
   });
 }

@@ -57,15 +57,33 @@ int main() {
   const std::vector<std::string> seeds = {
       file_of({}, dir),
       file_of({float_tensor("x", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6})}, dir),
-      file_of({float_tensor("x", DType::bf16, {2}, {1, 2}), {"empty", "F32", {0, 7}, ""}, float_tensor("y", DType::f16, {1, 1}, {3}),
-               {"wide", "F64", {1}, std::string(8, '\0')}, {"flag", "BOOL", {3}, "abc"}},
+      file_of({float_tensor("x", DType::bf16, {2}, {1, 2}),
+               {"empty", "F32", {0, 7}, ""},
+               float_tensor("y", DType::f16, {1, 1}, {3}),
+               {"wide", "F64", {1}, std::string(8, '\0')},
+               {"flag", "BOOL", {3}, "abc"}},
               dir),
       fuzz::read_seed((data("cases/vila15-llama3-siglip/model/mm_projector/model.safetensors")).string()),
       R"({"metadata":{"total_size":16},"weight_map":{"a":"a.safetensors","b":"b.safetensors"}})",
   };
-  const std::vector<std::string> tokens = {"\"shape\":[", "\"data_offsets\":[", "[0,0]", "[]", "\"F64\"", "\"BF16\"", "\"F4\"",
-                                           "18446744073709551615", "9223372036854775807", "4294967296", "-1", "1e3", "0",
-                                           "__metadata__", "null", "../", "b.safetensors", "\\u0000"};
+  const std::vector<std::string> tokens = {"\"shape\":[",
+                                           "\"data_offsets\":[",
+                                           "[0,0]",
+                                           "[]",
+                                           "\"F64\"",
+                                           "\"BF16\"",
+                                           "\"F4\"",
+                                           "18446744073709551615",
+                                           "9223372036854775807",
+                                           "4294967296",
+                                           "-1",
+                                           "1e3",
+                                           "0",
+                                           "__metadata__",
+                                           "null",
+                                           "../",
+                                           "b.safetensors",
+                                           "\\u0000"};
   return fuzz::run("safetensors", seeds, tokens, [&shards](const std::string& input) {
     input.starts_with('{') ? read_index(input, shards.path()) : read_header(input);
   });

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "checkpoint/description.h"
 #include "checkpoint/needed_tensors.h"
@@ -26,9 +27,9 @@ TensorStore open_folder(const std::string& folder) {
 
 void hash_spec(Hasher& hasher, const LanguageSpec& s) {
   hasher.text(s.model_type).text(s.prefix).text(s.head_prefix);
-  for (const int64_t v : {s.hidden, s.layers, s.heads, s.kv_heads, s.head_dim, s.intermediate, s.vocab, s.max_positions,
-                          static_cast<int64_t>(s.tied_head), static_cast<int64_t>(s.qkv_bias), static_cast<int64_t>(s.packing),
-                          s.packing_group}) {
+  for (const int64_t v :
+       {s.hidden, s.layers, s.heads, s.kv_heads, s.head_dim, s.intermediate, s.vocab, s.max_positions,
+        static_cast<int64_t>(s.tied_head), static_cast<int64_t>(s.qkv_bias), static_cast<int64_t>(s.packing), s.packing_group}) {
     hasher.number(v);
   }
   hasher.real(s.rope_theta).real(s.rope_scale).real(s.rms_eps);
@@ -89,7 +90,8 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& folder) {
     checkpoint->parameters_ += tensor.elements();
   }
   const LanguageSpec& language = checkpoint->spec_.language;
-  checkpoint->spec_.weight_dtype = checkpoint->language_.get(tensor_names::language_layer(language, 0) + "self_attn.q_proj.weight").dtype;
+  checkpoint->spec_.weight_dtype =
+      checkpoint->language_.get(tensor_names::language_layer(language, 0) + "self_attn.q_proj.weight").dtype;
   return checkpoint;
 }
 
@@ -107,11 +109,12 @@ std::string Checkpoint::fingerprint() const {
   hash_spec(hasher, spec_.language);
   hash_spec(hasher, spec_.vision);
   hash_spec(hasher, spec_.projector);
-  const MappedFile* file = nullptr;
+  std::map<const MappedFile*, int64_t> files;
   for (const NeededTensor& needed : needed_tensors(spec_)) {
     const TensorRef& tensor = store(needed.part).get(needed.name);
-    if (tensor.file.get() != file) hash_file(hasher, *tensor.file);
-    file = tensor.file.get();
+    const auto [file, is_new] = files.emplace(tensor.file.get(), static_cast<int64_t>(files.size()));
+    if (is_new) hash_file(hasher, *tensor.file);
+    hasher.number(file->second);
     hash_tensor(hasher, tensor);
   }
   return hasher.finish().hex();

@@ -26,13 +26,14 @@ std::string in_folder(const std::string& folder, const std::string& name);
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);
 
-/// The decoder that `config` describes; `model_type` is "llama" or "qwen2" (others are refused). End ids are those of `config` and of
-/// `generation_config` (a path that need not exist). Prefixes stay empty.
+/// The decoder that `config` describes; `model_type` is "llama" or "qwen2" (others are refused). End ids are those of `config` and
+/// of `generation_config` (a path that need not exist). Prefixes stay empty.
 LanguageSpec read_language(const JsonObject& config, const std::string& model_type, const std::string& generation_config);
 /// torch_dtype (or dtype, or model_dtype) of `config`; bf16 when it names none.
 DType read_weight_dtype(const JsonObject& config);
 
-/// The tower that `config` describes (a full CLIP or SigLIP configuration gives its vision_config). All layers run, no token is dropped.
+/// The tower that `config` describes (a full CLIP or SigLIP configuration gives its vision_config). All layers run, no token is
+/// dropped.
 VisionSpec read_tower(const JsonObject& config);
 /// Applies select layer (hidden state index, -1 is the last) and select feature ("patch" or "cls_patch") as `where` (file and key)
 /// says.
@@ -61,7 +62,7 @@ std::map<std::string, int64_t> read_added_tokens(const std::string& folder);
 struct TemplateEvidence {
   const JsonObject& root;
   const LanguageSpec& language;
-  const std::string& folder;              ///< of the checkpoint
+  const std::string& folder;  ///< of the checkpoint
   const std::string& tokenizer_folder;
 };
 /// Fills template_id and template_reason.

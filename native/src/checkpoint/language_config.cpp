@@ -32,7 +32,8 @@ void check_features(const JsonObject& config, const std::string& model_type) {
     if (config.boolean(flag, false)) fail(ErrorCode::unsupported, config.name(), ": ", flag, " is true, supported is false");
   }
   if (model_type == "llama" && config.has("sliding_window")) {
-    fail(ErrorCode::unsupported, config.name(), ": sliding_window is ", config.value().at("sliding_window").dump(), ", supported is null");
+    fail(ErrorCode::unsupported, config.name(), ": sliding_window is ", config.value().at("sliding_window").dump(),
+         ", supported is null");
   }
   if (config.number("partial_rotary_factor", 0, 1, 1) != 1) {
     fail(ErrorCode::unsupported, config.name(), ": partial_rotary_factor is ", config.value().at("partial_rotary_factor").dump(),
@@ -49,7 +50,8 @@ double read_rope_scale(const JsonObject& config, int64_t max_positions) {
     const JsonObject scaling = config.object("rope_scaling");
     const std::string type = scaling.has("rope_type") ? scaling.string("rope_type") : scaling.string("type");
     if (type == "default") return 1;
-    if (type != "linear") fail(ErrorCode::unsupported, scaling.name(), ": type is \"", type, "\", supported are linear and default");
+    if (type != "linear")
+      fail(ErrorCode::unsupported, scaling.name(), ": type is \"", type, "\", supported are linear and default");
     return scaling.number("factor", 1, 1024);
   }
   const int64_t wanted = config.integer("model_max_length", 1, kMaxPositions, max_positions);
@@ -72,7 +74,9 @@ void add_ids(std::vector<int32_t>& ids, const JsonObject& config, const char* ke
 
 }  // namespace
 
-std::string in_folder(const std::string& folder, const std::string& name) { return (std::filesystem::path(folder) / name).string(); }
+std::string in_folder(const std::string& folder, const std::string& name) {
+  return (std::filesystem::path(folder) / name).string();
+}
 
 bool is_folder(const std::string& path) {
   std::error_code ignored;
@@ -100,13 +104,15 @@ LanguageSpec read_language(const JsonObject& config, const std::string& model_ty
   s.heads = config.integer("num_attention_heads", 1, kMaxWidth);
   s.kv_heads = config.integer("num_key_value_heads", 1, kMaxWidth, s.heads);
   if (s.heads % s.kv_heads != 0) {
-    fail(ErrorCode::bad_file, config.name(), ": num_attention_heads ", s.heads, " is not a multiple of num_key_value_heads ", s.kv_heads);
+    fail(ErrorCode::bad_file, config.name(), ": num_attention_heads ", s.heads, " is not a multiple of num_key_value_heads ",
+         s.kv_heads);
   }
   if (!config.has("head_dim") && s.hidden % s.heads != 0) {
     fail(ErrorCode::bad_file, config.name(), ": hidden_size ", s.hidden, " is not a multiple of num_attention_heads ", s.heads);
   }
   s.head_dim = config.integer("head_dim", 2, kMaxWidth, s.hidden / s.heads);
-  if (s.head_dim % 2 != 0) fail(ErrorCode::bad_file, config.name(), ": the head size ", s.head_dim, " is odd, expected an even one");
+  if (s.head_dim % 2 != 0)
+    fail(ErrorCode::bad_file, config.name(), ": the head size ", s.head_dim, " is odd, expected an even one");
   s.intermediate = config.integer("intermediate_size", 1, kMaxWidth);
   s.vocab = config.integer("vocab_size", 1, kMaxVocab);
   s.rope_theta = config.number("rope_theta", 1, 1e12, 10000);

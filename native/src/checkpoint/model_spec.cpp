@@ -42,7 +42,8 @@ void check_downsample(const ModelSpec& spec, const Root& root) {
 }
 
 /// The keys that VILA and LLaVA share: selected features, preprocessing, flags.
-void read_multimodal_keys(ModelSpec& spec, const Root& root, const std::optional<JsonObject>& processor, const char* usual_feature) {
+void read_multimodal_keys(ModelSpec& spec, const Root& root, const std::optional<JsonObject>& processor,
+                          const char* usual_feature) {
   select_features(spec.vision, root.config.integer("mm_vision_select_layer", -kMaxLayers, kMaxLayers, -2),
                   root.config.string("mm_vision_select_feature", usual_feature), root.config.name());
   const int64_t resolution = root.config.integer("vision_resolution", -1, kMaxSide, -1);
@@ -88,8 +89,9 @@ CheckpointDescription read_three_folders(const Root& root) {
   const int64_t channels = feature_channels(spec.vision, spec.preprocess);
   check_feature_channels(root, channels);
   // The same type name changed its token order between the VILA1.5 and the NVILA code.
-  spec.projector = make_projector(projector.string("mm_projector_type"), channels, spec.language.hidden, !nvila,
-                                  [](int64_t place) { return sequential_name("layers", place); }, projector.name());
+  spec.projector = make_projector(
+      projector.string("mm_projector_type"), channels, spec.language.hidden, !nvila,
+      [](int64_t place) { return sequential_name("layers", place); }, projector.name());
   check_downsample(spec, root);
   spec.tokenizer = find_tokenizer(root.folder);
   choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
@@ -146,7 +148,8 @@ struct Tower {
 
 Tower find_tower(const Root& root) {
   const std::string name = root.config.string("mm_vision_tower");
-  if (name.find('\0') != std::string::npos) fail(ErrorCode::bad_file, root.config.name(), ": mm_vision_tower holds a NUL character");
+  if (name.find('\0') != std::string::npos)
+    fail(ErrorCode::bad_file, root.config.name(), ": mm_vision_tower holds a NUL character");
   const std::string own = find_tower_folder(root.folder, name);
   const bool inside = holds_tower(root.folder);
   if (!own.empty()) {
@@ -174,8 +177,9 @@ CheckpointDescription read_one_folder(const Root& root) {
   read_multimodal_keys(spec, root, tower.processor, "patch");
   const int64_t channels = feature_channels(spec.vision, spec.preprocess);
   check_feature_channels(root, channels);
-  spec.projector = make_projector(root.config.string("mm_projector_type", "linear"), channels, spec.language.hidden, true,
-                                  [](int64_t place) { return sequential_name("model.mm_projector", place); }, root.config.name());
+  spec.projector = make_projector(
+      root.config.string("mm_projector_type", "linear"), channels, spec.language.hidden, true,
+      [](int64_t place) { return sequential_name("model.mm_projector", place); }, root.config.name());
   check_downsample(spec, root);
   spec.tokenizer = find_tokenizer(root.folder);
   const std::string origin = root.config.string("_name_or_path", "") + " " + fs::path(root.folder).filename().string();
@@ -193,15 +197,16 @@ JsonObject with_defaults(const JsonObject& config, const char* key, Json default
 }
 
 JsonObject llava_hf_language(const JsonObject& config) {
-  return with_defaults(config, "text_config", {{"model_type", "llama"},
-                                               {"hidden_size", 4096},
-                                               {"intermediate_size", 11008},
-                                               {"num_hidden_layers", 32},
-                                               {"num_attention_heads", 32},
-                                               {"vocab_size", 32000},
-                                               {"max_position_embeddings", 2048},
-                                               {"bos_token_id", 1},
-                                               {"eos_token_id", 2}});
+  return with_defaults(config, "text_config",
+                       {{"model_type", "llama"},
+                        {"hidden_size", 4096},
+                        {"intermediate_size", 11008},
+                        {"num_hidden_layers", 32},
+                        {"num_attention_heads", 32},
+                        {"vocab_size", 32000},
+                        {"max_position_embeddings", 2048},
+                        {"bos_token_id", 1},
+                        {"eos_token_id", 2}});
 }
 
 /// What llava-hf says where VILA has mm_vision_select_feature.
@@ -209,7 +214,8 @@ std::string llava_hf_feature(const JsonObject& config) {
   const std::string strategy = config.string("vision_feature_select_strategy", "default");
   if (strategy == "default") return "patch";
   if (strategy == "full") return "cls_patch";
-  fail(ErrorCode::unsupported, config.name(), ": vision_feature_select_strategy is \"", strategy, "\", supported are default and full");
+  fail(ErrorCode::unsupported, config.name(), ": vision_feature_select_strategy is \"", strategy,
+       "\", supported are default and full");
 }
 
 /// llava-hf/llava-1.5-*: one folder, text_config and vision_config in one file, an image token in the vocabulary.
@@ -224,17 +230,18 @@ CheckpointDescription read_llava_hf(const Root& root) {
   spec.weight_dtype = read_weight_dtype(language.has("torch_dtype") ? language : root.config);
   spec.vision = read_tower(root.config.object("vision_config"));
   spec.vision.prefix = "vision_tower.";
-  select_features(spec.vision, root.config.integer("vision_feature_layer", -kMaxLayers, kMaxLayers, -2), llava_hf_feature(root.config),
-                  root.config.name());
+  select_features(spec.vision, root.config.integer("vision_feature_layer", -kMaxLayers, kMaxLayers, -2),
+                  llava_hf_feature(root.config), root.config.name());
   spec.preprocess = read_preprocess(read_if_there(in_folder(root.folder, "preprocessor_config.json")), spec.vision, root.config);
   const std::string activation = root.config.string("projector_hidden_act", "gelu");
-  if (activation != "gelu") fail(ErrorCode::unsupported, root.config.name(), ": projector_hidden_act is \"", activation, "\", supported is gelu");
+  if (activation != "gelu")
+    fail(ErrorCode::unsupported, root.config.name(), ": projector_hidden_act is \"", activation, "\", supported is gelu");
   if (!root.config.boolean("multimodal_projector_bias", true)) {
     fail(ErrorCode::unsupported, root.config.name(), ": multimodal_projector_bias is false, supported is true");
   }
-  spec.projector = make_projector("mlp2x_gelu", spec.vision.hidden, spec.language.hidden, false,
-                                  [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); },
-                                  root.config.name());
+  spec.projector = make_projector(
+      "mlp2x_gelu", spec.vision.hidden, spec.language.hidden, false,
+      [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); }, root.config.name());
   spec.tokenizer = find_tokenizer(root.folder);
   spec.prompt.template_id = "llava15";
   spec.prompt.template_reason = "a llava-hf checkpoint";
@@ -277,19 +284,24 @@ CheckpointDescription describe_checkpoint(const std::string& folder) {
     description.spec.path = folder;
     return description;
   }
-  fail(ErrorCode::unsupported, config.name(), ": model_type is ", Json(root.model_type).dump(), ", supported are llava, llava_llama, vila");
+  fail(ErrorCode::unsupported, config.name(), ": model_type is ", Json(root.model_type).dump(),
+       ", supported are llava, llava_llama, vila");
 }
 
 ModelSpec read_model_spec(const std::string& folder) { return describe_checkpoint(folder).spec; }
 
+int64_t ModelSpec::projector_tokens() const {
+  if (preprocess.scales.empty() || preprocess.tiling != PreprocessSpec::Tiling::none) return vision.tokens();
+  const size_t last = preprocess.scales.size() - 1;
+  const size_t scale = preprocess.output_scale < 0 ? last : static_cast<size_t>(preprocess.output_scale);
+  const int64_t side = vision.grid() * (preprocess.scales[scale] / vision.image);
+  return side * side;
+}
+
 int64_t ModelSpec::tokens_per_image() const {
-  if (projector.kind == ProjectorSpec::Kind::mlp) return vision.tokens();
-  int64_t side = vision.grid();
-  if (!preprocess.scales.empty() && preprocess.tiling == PreprocessSpec::Tiling::none) {
-    const size_t last = preprocess.scales.size() - 1;
-    const size_t scale = preprocess.output_scale < 0 ? last : static_cast<size_t>(preprocess.output_scale);
-    side *= preprocess.scales[scale] / vision.image;
-  }
+  if (projector.kind == ProjectorSpec::Kind::mlp) return projector_tokens();
+  int64_t side = 0;
+  while (side * side < projector_tokens()) ++side;
   const int64_t merged = (side + projector.window - 1) / projector.window;
   return merged * merged;
 }

@@ -112,7 +112,9 @@ struct ModelSpec {
   TokenizerSpec tokenizer;
   PromptSpec prompt;
   DType weight_dtype = DType::bf16; ///< of the language model's linear weights (before packing)
-  /// Image tokens of one untiled image.
+  /// Features of one block that enters the projector: those of one crop, or of the merged scales' map.
+  int64_t projector_tokens() const;
+  /// Image tokens of one block, which is what one untiled image gives.
   int64_t tokens_per_image() const;
 };
 

@@ -34,7 +34,8 @@ std::array<double, 3> triple(const JsonObject& config, const char* key, double l
   const std::vector<double> values = config.numbers(key, 3);
   for (const double v : values) {
     if (v < low || v > high) {
-      fail(ErrorCode::bad_file, config.name(), ": ", key, " is ", config.value().at(key).dump(), ", expected numbers from ", low, " to ", high);
+      fail(ErrorCode::bad_file, config.name(), ": ", key, " is ", config.value().at(key).dump(), ", expected numbers from ", low,
+           " to ", high);
     }
   }
   return {values[0], values[1], values[2]};
@@ -51,7 +52,8 @@ int64_t read_side(const JsonObject& config, const char* key) {
   const JsonObject size = config.object(key);
   if (size.has("shortest_edge")) return size.integer("shortest_edge", 1, kMaxSide);
   const int64_t height = size.integer("height", 1, kMaxSide), width = size.integer("width", 1, kMaxSide);
-  if (height != width) fail(ErrorCode::unsupported, size.name(), ": height ", height, " and width ", width, ", supported are squares");
+  if (height != width)
+    fail(ErrorCode::unsupported, size.name(), ": height ", height, " and width ", width, ", supported are squares");
   return height;
 }
 
@@ -60,7 +62,8 @@ void check_steps(const JsonObject& config) {
     if (!config.boolean(step, true)) fail(ErrorCode::unsupported, config.name(), ": ", step, " is false, supported is true");
   }
   if (config.integer("resample", 0, 100, 3) != 3) {
-    fail(ErrorCode::unsupported, config.name(), ": resample is ", config.value().at("resample").dump(), ", supported is 3 (bicubic)");
+    fail(ErrorCode::unsupported, config.name(), ": resample is ", config.value().at("resample").dump(),
+         ", supported is 3 (bicubic)");
   }
 }
 
@@ -99,8 +102,8 @@ void read_multi_scale(PreprocessSpec& s, const JsonObject& root, const VisionSpe
   for (const int64_t scale : s.scales) {
     const int64_t crops = (scale + s.split_size - 1) / s.split_size;
     if (crops * vision.image != scale) {
-      fail(ErrorCode::unsupported, root.name(), ": the scale ", scale, " cut into ", crops, "x", crops, " crops, the tower takes crops of ",
-           vision.image, 'x', vision.image);
+      fail(ErrorCode::unsupported, root.name(), ": the scale ", scale, " cut into ", crops, "x", crops,
+           " crops, the tower takes crops of ", vision.image, 'x', vision.image);
     }
   }
   const auto count = static_cast<int64_t>(s.scales.size());
@@ -143,7 +146,8 @@ void read_aspect(PreprocessSpec& s, const JsonObject& root, const VisionSpec& vi
   if (dynamic_s2) {
     read_multi_scale(s, root, vision);
   } else if (root.boolean("s2", false)) {
-    if (s.tiling != Tiling::none) fail(ErrorCode::unsupported, root.name(), ": s2 together with image_aspect_ratio \"", aspect, '"');
+    if (s.tiling != Tiling::none)
+      fail(ErrorCode::unsupported, root.name(), ": s2 together with image_aspect_ratio \"", aspect, '"');
     read_multi_scale(s, root, vision);
     s.size = s.scales.back();
   }

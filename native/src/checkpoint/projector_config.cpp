@@ -27,8 +27,9 @@ std::vector<Layer> downsample_2x2_layers(int64_t input, int64_t output, const La
 }
 
 std::vector<Layer> downsample_3x3_layers(int64_t input, int64_t output, const LayerName& name) {
-  return {layer_norm(name(1), 9 * input), linear(name(2), 9 * input, 3 * input), gelu(3 * input),      layer_norm(name(4), 3 * input),
-          linear(name(5), 3 * input, output), gelu(output), linear(name(7), output, output)};
+  return {layer_norm(name(1), 9 * input), linear(name(2), 9 * input, 3 * input), gelu(3 * input),
+          layer_norm(name(4), 3 * input), linear(name(5), 3 * input, output),    gelu(output),
+          linear(name(7), output, output)};
 }
 
 /// N of "mlpNx_gelu", N from 1 to 9; 0 for another type.

@@ -34,7 +34,8 @@ bool any_contains(const std::vector<std::string>& names, std::string_view part) 
 std::string tokenizer_eos(const std::string& folder) {
   const auto config = read_if_there(in_folder(folder, "tokenizer_config.json"));
   if (!config || !config->has("eos_token")) return "";
-  return config->value().at("eos_token").is_object() ? config->object("eos_token").string("content", "") : config->string("eos_token");
+  return config->value().at("eos_token").is_object() ? config->object("eos_token").string("content", "")
+                                                     : config->string("eos_token");
 }
 
 void set(PromptSpec& prompt, const char* id, const std::string& reason) {
@@ -49,7 +50,8 @@ void choose_llama_3(PromptSpec& prompt, const TemplateEvidence& e, const std::ma
   if (eot != added.end() && std::find(eos.begin(), eos.end(), eot->second) != eos.end()) {
     return set(prompt, "llama_3_fix", "<|eot_id|> is among the end ids of the configuration");
   }
-  if (tokenizer_eos(e.tokenizer_folder) == "<|eot_id|>") return set(prompt, "llama_3_fix", "the tokenizer's eos_token is <|eot_id|>");
+  if (tokenizer_eos(e.tokenizer_folder) == "<|eot_id|>")
+    return set(prompt, "llama_3_fix", "the tokenizer's eos_token is <|eot_id|>");
   for (const char* part : {"-Fix", "-fix", "LongVILA", "longvila"}) {
     if (any_contains(names_of(e), part)) return set(prompt, "llama_3_fix", join("the checkpoint's name contains ", part));
   }
@@ -71,7 +73,8 @@ void collect_decoder(std::map<std::string, int64_t>& tokens, const JsonObject& f
   if (!file.has("added_tokens_decoder")) return;
   const JsonObject decoder = file.object("added_tokens_decoder");
   for (const auto& [id, item] : decoder.value().items()) {
-    const bool number = !id.empty() && id.size() <= 8 && std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !id.empty() && id.size() <= 8 && std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!number) fail(ErrorCode::bad_file, decoder.name(), ": ", Json(id).dump(), " is not a token id");
     tokens[JsonObject(item, decoder.name() + ": " + id).string("content")] = std::stoll(id);
   }
@@ -100,7 +103,8 @@ std::map<std::string, int64_t> read_added_tokens(const std::string& folder) {
     for (const auto& item : added->value().items()) tokens[item.key()] = added->integer(item.key().c_str(), 0, kMaxVocab);
   }
   if (tokens.empty()) {
-    if (const auto tokenizer = read_if_there(in_folder(folder, "tokenizer.json"))) collect_added(tokens, *tokenizer, "added_tokens");
+    if (const auto tokenizer = read_if_there(in_folder(folder, "tokenizer.json")))
+      collect_added(tokens, *tokenizer, "added_tokens");
   }
   return tokens;
 }
@@ -114,7 +118,8 @@ void choose_template(PromptSpec& prompt, const TemplateEvidence& e) {
   if (e.language.model_type == "qwen2") return set(prompt, "qwen2", "a Qwen2 language model");
   const std::map<std::string, int64_t> added = read_added_tokens(e.tokenizer_folder);
   if (added.contains("<|start_header_id|>") || added.contains("<|eot_id|>")) return choose_llama_3(prompt, e, added);
-  if (added.contains("<|im_start|>") || added.contains("<|im_end|>")) return set(prompt, "hermes-2", "the tokenizer has <|im_end|>");
+  if (added.contains("<|im_start|>") || added.contains("<|im_end|>"))
+    return set(prompt, "hermes-2", "the tokenizer has <|im_end|>");
   set(prompt, "vicuna_v1", "a Llama-2 tokenizer without chat tokens");
 }
 
@@ -147,7 +152,8 @@ TokenizerSpec find_tokenizer(const std::string& folder) {
   TokenizerSpec spec;
   const std::string inner = in_folder(folder, "llm");
   if (sets_tokenizer(spec, inner) || sets_tokenizer(spec, folder)) return spec;
-  fail(ErrorCode::not_found, folder, ": no tokenizer.model, tokenizer.json or vocab.json with merges.txt in it or in its llm folder");
+  fail(ErrorCode::not_found, folder,
+       ": no tokenizer.model, tokenizer.json or vocab.json with merges.txt in it or in its llm folder");
 }
 
 }  // namespace vila

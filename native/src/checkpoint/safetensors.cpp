@@ -20,12 +20,11 @@ struct FileType {
 };
 
 constexpr FileType kFileTypes[] = {
-    {"F32", 32, DType::f32}, {"F16", 16, DType::f16},      {"BF16", 16, DType::bf16},       {"I64", 64, DType::i64},
-    {"I32", 32, DType::i32}, {"I16", 16, DType::i16},      {"I8", 8, DType::i8},            {"U8", 8, DType::u8},
-    {"BOOL", 8, DType::boolean},
-    {"F64", 64, std::nullopt}, {"U64", 64, std::nullopt},  {"U32", 32, std::nullopt},       {"U16", 16, std::nullopt},
-    {"C64", 64, std::nullopt}, {"F8_E4M3", 8, std::nullopt}, {"F8_E5M2", 8, std::nullopt},  {"F8_E8M0", 8, std::nullopt},
-    {"F6_E2M3", 6, std::nullopt}, {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
+    {"F32", 32, DType::f32},      {"F16", 16, DType::f16},      {"BF16", 16, DType::bf16},    {"I64", 64, DType::i64},
+    {"I32", 32, DType::i32},      {"I16", 16, DType::i16},      {"I8", 8, DType::i8},         {"U8", 8, DType::u8},
+    {"BOOL", 8, DType::boolean},  {"F64", 64, std::nullopt},    {"U64", 64, std::nullopt},    {"U32", 32, std::nullopt},
+    {"U16", 16, std::nullopt},    {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt}, {"F8_E5M2", 8, std::nullopt},
+    {"F8_E8M0", 8, std::nullopt}, {"F6_E2M3", 6, std::nullopt}, {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
 };
 
 const FileType& file_type(const JsonObject& entry) {
@@ -75,15 +74,16 @@ SafetensorsEntry read_entry(const std::string& name, const Json& value, uint64_t
   const std::vector<uint64_t> shape = sizes(entry, "shape"), range = sizes(entry, "data_offsets");
   const uint64_t bytes = byte_count(entry, shape, type.bits);
   if (range.size() != 2 || range[0] > range[1]) {
-    fail(ErrorCode::bad_file, entry.name(), ": data_offsets is ", entry.value().at("data_offsets").dump(), ", expected [begin, end]");
+    fail(ErrorCode::bad_file, entry.name(), ": data_offsets is ", entry.value().at("data_offsets").dump(),
+         ", expected [begin, end]");
   }
   if (range[1] > data_size) {
     fail(ErrorCode::bad_file, entry.name(), ": ends at byte ", range[1], " of the data, but the file holds ", data_size,
          " bytes of data");
   }
   if (range[1] - range[0] != bytes) {
-    fail(ErrorCode::bad_file, entry.name(), ": data_offsets span ", range[1] - range[0], " bytes, expected ", bytes, " for ", type.name,
-         ' ', entry.value().at("shape").dump());
+    fail(ErrorCode::bad_file, entry.name(), ": data_offsets span ", range[1] - range[0], " bytes, expected ", bytes, " for ",
+         type.name, ' ', entry.value().at("shape").dump());
   }
   SafetensorsEntry result{name, type.name, type.dtype, {}, data_start + range[0], bytes};
   result.shape.assign(shape.begin(), shape.end());
@@ -100,7 +100,8 @@ void check_layout(std::vector<SafetensorsEntry>& entries, uint64_t data_start, u
   for (const SafetensorsEntry& entry : entries) {
     if (entry.offset < end) fail(ErrorCode::bad_file, path, ": tensor ", entry.name, " overlaps ", before);
     if (entry.offset > end) {
-      fail(ErrorCode::bad_file, path, ": ", entry.offset - end, " bytes between ", before, " and tensor ", entry.name, ", expected none");
+      fail(ErrorCode::bad_file, path, ": ", entry.offset - end, " bytes between ", before, " and tensor ", entry.name,
+           ", expected none");
     }
     end = entry.offset + entry.bytes;
     before = "tensor " + entry.name;

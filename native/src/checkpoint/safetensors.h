@@ -15,10 +15,10 @@ namespace vila {
 /// A tensor as the header describes it; offset .. offset+bytes lies in the file.
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype_name;           ///< as the file spells it: "BF16"
-  std::optional<DType> dtype;       ///< absent for a type of the format that vila4j does not read (F64, F8_E4M3, ...)
+  std::string dtype_name;      ///< as the file spells it: "BF16"
+  std::optional<DType> dtype;  ///< absent for a type of the format that vila4j does not read (F64, F8_E4M3, ...)
   std::vector<int64_t> shape;
-  uint64_t offset = 0;              ///< from the start of the file
+  uint64_t offset = 0;  ///< from the start of the file
   uint64_t bytes = 0;
 };
 

@@ -54,6 +54,17 @@ std::map<std::string, std::vector<std::string>> read_index(const std::string& pa
   return shards;
 }
 
+/// What to say of a shard that is not there. Quantised releases keep the index of the weights they no longer carry.
+[[noreturn]] void fail_absent_shard(const std::string& index, const std::string& shard, const std::string& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() != ".pt") continue;
+    fail(ErrorCode::unsupported, folder, ": holds the PyTorch pickle ", entry.path().filename().string(),
+         " instead of the shards that ", kIndexName, " names; vila4j does not read it");
+  }
+  fail(ErrorCode::not_found, index, ": names the shard ", shard, ", which is not in ", folder);
+}
+
 }  // namespace
 
 int64_t TensorRef::elements() const { return static_cast<int64_t>(bytes / size_of(dtype)); }
@@ -100,7 +111,7 @@ void TensorStore::add_folder(const std::string& folder) {
   }
   for (const auto& [shard, tensors] : read_index(index)) {
     const std::string path = (fs::path(folder) / shard).string();
-    if (!there(path)) fail(ErrorCode::not_found, index, ": names the shard ", shard, ", which is not in ", folder);
+    if (!there(path)) fail_absent_shard(index, shard, folder);
     const std::vector<std::string> held = add(path);
     const std::set<std::string> names(held.begin(), held.end());
     for (const std::string& tensor : tensors) {
@@ -116,7 +127,8 @@ bool TensorStore::contains(const std::string& name) const { return tensors_.cont
 const TensorRef& TensorStore::get(const std::string& name) const {
   if (const auto it = tensors_.find(name); it != tensors_.end()) return it->second;
   if (const auto it = unreadable_.find(name); it != unreadable_.end()) {
-    fail(ErrorCode::unsupported, it->second.path, ": tensor ", name, " has dtype ", it->second.dtype, ", which vila4j does not read");
+    fail(ErrorCode::unsupported, it->second.path, ": tensor ", name, " has dtype ", it->second.dtype,
+         ", which vila4j does not read");
   }
   std::string searched;
   for (const std::string& file : files_) searched += (searched.empty() ? "" : ", ") + file;

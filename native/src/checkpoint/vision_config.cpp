@@ -70,7 +70,8 @@ constexpr TowerTableRow kKnownTowers[] = {
 
 VisionSpec read_tower(const JsonObject& config) {
   const std::string model_type = config.string("model_type");
-  if ((model_type == "clip" || model_type == "siglip") && config.has("vision_config")) return read_tower(config.object("vision_config"));
+  if ((model_type == "clip" || model_type == "siglip") && config.has("vision_config"))
+    return read_tower(config.object("vision_config"));
   const TowerKind& kind = tower_kind(config);
   VisionSpec s;
   s.kind = kind.kind;
@@ -97,8 +98,8 @@ VisionSpec read_tower(const JsonObject& config) {
 void select_features(VisionSpec& vision, int64_t layer, const std::string& feature, const std::string& where) {
   const int64_t run = layer < 0 ? vision.layers + 1 + layer : layer;
   if (run < 1 || run > vision.layers) {
-    fail(ErrorCode::unsupported, where, ": select layer ", layer, " of a tower of ", vision.layers, " layers, expected ", -vision.layers,
-         " to -1 or 1 to ", vision.layers);
+    fail(ErrorCode::unsupported, where, ": select layer ", layer, " of a tower of ", vision.layers, " layers, expected ",
+         -vision.layers, " to -1 or 1 to ", vision.layers);
   }
   vision.run_layers = run;
   if (feature == "patch") {

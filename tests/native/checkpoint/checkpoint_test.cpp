@@ -108,7 +108,8 @@ TEST_CASE("one folder: the tower in a sub-folder, inside, beside, and known by n
     CHECK_NOTHROW(Checkpoint::open((dir / "model").string()));
     // A name cannot lead elsewhere: of "../tower" only the last part counts, and ".." alone is no name.
     set_json(dir / "model" / "config.json", "mm_vision_tower", "\"x/../../..\"");
-    CHECK(open_error(dir / "model") == "2:{}/config.json: mm_vision_tower is \"x/../../..\", but that tower is neither in nor beside {}, nor among its tensors");
+    CHECK(open_error(dir / "model") ==
+          "2:{}/config.json: mm_vision_tower is \"x/../../..\", but that tower is neither in nor beside {}, nor among its tensors");
   }
 }
 
@@ -170,6 +171,10 @@ TEST_CASE("a truncated shard") {
   fs::remove(shard);
   CHECK(open_error(dir.path()) ==
         "2:{}/llm/model.safetensors.index.json: names the shard model-00002-of-00002.safetensors, which is not in {}/llm");
+  write_file(dir / "llm" / "x-w4-g128-awq-v2.pt", "x");
+  CHECK(open_error(dir.path()) ==
+        "5:{}/llm: holds the PyTorch pickle x-w4-g128-awq-v2.pt instead of the shards that "
+        "model.safetensors.index.json names; vila4j does not read it");
 }
 
 TEST_CASE("a tensor that is missing, of another shape, of another type") {
@@ -188,9 +193,11 @@ TEST_CASE("a tensor that is missing, of another shape, of another type") {
   write_projector(dir.path(), {zeros("layers.weight", "F32", {24, 32}, 32 * 24 * 4), bias});
   CHECK(open_error(dir.path()) == "4:{}/mm_projector/model.safetensors: tensor layers.weight has shape [24,32], expected [32,24]");
   write_projector(dir.path(), {weight, zeros("layers.bias", "I32", {32}, 128)});
-  CHECK(open_error(dir.path()) == "4:{}/mm_projector/model.safetensors: tensor layers.bias has type int32, expected fp32, fp16 or bf16");
+  CHECK(open_error(dir.path()) ==
+        "4:{}/mm_projector/model.safetensors: tensor layers.bias has type int32, expected fp32, fp16 or bf16");
   write_projector(dir.path(), {weight, zeros("layers.bias", "F64", {32}, 256)});
-  CHECK(open_error(dir.path()) == "5:{}/mm_projector/model.safetensors: tensor layers.bias has dtype F64, which vila4j does not read");
+  CHECK(open_error(dir.path()) ==
+        "5:{}/mm_projector/model.safetensors: tensor layers.bias has dtype F64, which vila4j does not read");
   // A type that is not read does no harm where nothing needs it.
   write_projector(dir.path(), {weight, bias, zeros("extra", "F64", {32}, 256)});
   CHECK(open_error(dir.path()) == "no error");
@@ -200,7 +207,8 @@ TEST_CASE("the sizes of configuration and tensors must agree") {
   const TempDir dir;
   write_checkpoint(dir.path(), vila15());
   patch_json(dir / "llm" / "config.json", R"({"vocab_size":641})");
-  CHECK(open_error(dir.path()) == "4:{}/llm/model.safetensors: tensor model.embed_tokens.weight has shape [640,32], expected [641,32]");
+  CHECK(open_error(dir.path()) ==
+        "4:{}/llm/model.safetensors: tensor model.embed_tokens.weight has shape [640,32], expected [641,32]");
   patch_json(dir / "llm" / "config.json", R"({"vocab_size":640,"num_hidden_layers":3})");
   CHECK(open_error(dir.path()) == "4:tensor model.layers.2.input_layernorm.weight is missing from {}/llm/model.safetensors");
   patch_json(dir / "llm" / "config.json", R"({"num_hidden_layers":2,"num_key_value_heads":4})");

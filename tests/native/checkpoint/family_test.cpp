@@ -72,6 +72,8 @@ TEST_CASE("VILA1.5 with S2: two scales, channels doubled") {
   CHECK(spec.tokens_per_image() == 9);
   patch_json(dir / "config.json", R"({"s2_resize_output_to_scale_idx":-1})");
   CHECK(read_model_spec(dir.path().string()).tokens_per_image() == 25);
+  patch_json(dir / "mm_projector" / "config.json", R"({"mm_projector_type":"mlp2x_gelu"})");
+  CHECK(read_model_spec(dir.path().string()).tokens_per_image() == 100);
 }
 
 TEST_CASE("S2: refused scales") {
@@ -216,8 +218,9 @@ TEST_CASE("llava-hf: what the released configuration leaves out") {
   shape.layout = Layout::llava_hf;
   shape.tower = Tower::clip;
   write_checkpoint(dir.path(), shape);
-  set_json(dir / "config.json", "text_config",
-           R"({"model_type":"llama","max_position_embeddings":4096,"rms_norm_eps":1e-05,"torch_dtype":"float16","vocab_size":32064})");
+  set_json(
+      dir / "config.json", "text_config",
+      R"({"model_type":"llama","max_position_embeddings":4096,"rms_norm_eps":1e-05,"torch_dtype":"float16","vocab_size":32064})");
   const ModelSpec spec = read_model_spec(dir.path().string());
   CHECK(spec.language.hidden == 4096);
   CHECK(spec.language.layers == 32);

@@ -56,12 +56,13 @@ std::string index_error(const std::string& weight_map) {
 
 TEST_CASE("safetensors: every readable type, empty tensors, scalars, metadata") {
   const TempDir dir;
-  const std::string header =
-      R"({"__metadata__":{"format":"pt"},"f32":)" + tensor("F32", "[2]", "[0,8]") + R"(,"f16":)" + tensor("F16", "[1]", "[8,10]") +
-      R"(,"bf16":)" + tensor("BF16", "[1,1]", "[10,12]") + R"(,"i64":)" + tensor("I64", "[1]", "[12,20]") + R"(,"i32":)" +
-      tensor("I32", "[1]", "[20,24]") + R"(,"i16":)" + tensor("I16", "[1]", "[24,26]") + R"(,"i8":)" + tensor("I8", "[1]", "[26,27]") +
-      R"(,"u8":)" + tensor("U8", "[1]", "[27,28]") + R"(,"bool":)" + tensor("BOOL", "[1]", "[28,29]") + R"(,"empty":)" +
-      tensor("F32", "[3,0,4611686018427387904]", "[29,29]") + R"(,"scalar":)" + tensor("U8", "[]", "[29,30]") + "}";
+  const std::string header = R"({"__metadata__":{"format":"pt"},"f32":)" + tensor("F32", "[2]", "[0,8]") + R"(,"f16":)" +
+                             tensor("F16", "[1]", "[8,10]") + R"(,"bf16":)" + tensor("BF16", "[1,1]", "[10,12]") + R"(,"i64":)" +
+                             tensor("I64", "[1]", "[12,20]") + R"(,"i32":)" + tensor("I32", "[1]", "[20,24]") + R"(,"i16":)" +
+                             tensor("I16", "[1]", "[24,26]") + R"(,"i8":)" + tensor("I8", "[1]", "[26,27]") + R"(,"u8":)" +
+                             tensor("U8", "[1]", "[27,28]") + R"(,"bool":)" + tensor("BOOL", "[1]", "[28,29]") + R"(,"empty":)" +
+                             tensor("F32", "[3,0,4611686018427387904]", "[29,29]") + R"(,"scalar":)" +
+                             tensor("U8", "[]", "[29,30]") + "}";
   write_safetensors_raw(dir / "m.safetensors", header, std::string(30, '\1'));
   TensorStore store;
   store.add_file((dir / "m.safetensors").string());
@@ -81,8 +82,9 @@ TEST_CASE("safetensors: every readable type, empty tensors, scalars, metadata") 
 TEST_CASE("safetensors: a type that is not read may lie in a file until it is asked for") {
   const TempDir dir;
   const std::string path = (dir / "m.safetensors").string();
-  write_safetensors_raw(path, R"({"a":)" + tensor("F64", "[2]", "[0,16]") + R"(,"b":)" + tensor("F8_E4M3", "[3]", "[16,19]") +
-                                  R"(,"c":)" + tensor("F32", "[1]", "[19,23]") + "}",
+  write_safetensors_raw(path,
+                        R"({"a":)" + tensor("F64", "[2]", "[0,16]") + R"(,"b":)" + tensor("F8_E4M3", "[3]", "[16,19]") +
+                            R"(,"c":)" + tensor("F32", "[1]", "[19,23]") + "}",
                         std::string(23, '\0'));
   TensorStore store;
   store.add_file(path);
@@ -161,7 +163,8 @@ TEST_CASE("a folder: one file, shards with an index, neither") {
   std::filesystem::create_directories(dir / "none");
   const std::string none = (dir / "none").string();
   TensorStore store;
-  CHECK(error_of([&] { store.add_folder(none); }) == "2:" + none + ": holds neither model.safetensors.index.json nor model.safetensors");
+  CHECK(error_of([&] { store.add_folder(none); }) ==
+        "2:" + none + ": holds neither model.safetensors.index.json nor model.safetensors");
   write_file(dir / "none" / "pytorch_model.bin", "x");
   CHECK(error_of([&] { store.add_folder(none); }) ==
         "5:" + none + ": holds PyTorch pickles (pytorch_model.bin), expected model.safetensors.index.json or model.safetensors");
@@ -171,14 +174,16 @@ TEST_CASE("an index cannot lead out of its folder") {
   for (const char* name : {"../a.safetensors", "/etc/a.safetensors", "sub/a.safetensors", "..", ".", "", ".a.safetensors", "a.bin",
                            R"(a\\b.safetensors)", R"(a\u0000.safetensors)", R"(a\n.safetensors)"}) {
     CAPTURE(name);
-    CHECK(index_error(std::string(R"({"x":")") + name + "\"}") == std::string("4:{}/model.safetensors.index.json: weight_map names the shard \"") +
-                                                                     name + "\", expected a plain file name ending in .safetensors");
+    CHECK(index_error(std::string(R"({"x":")") + name + "\"}") ==
+          std::string("4:{}/model.safetensors.index.json: weight_map names the shard \"") + name +
+              "\", expected a plain file name ending in .safetensors");
   }
 }
 
 TEST_CASE("the same tensor in two shards is refused") {
   const TempDir dir;
-  const std::string a = (dir / "a.safetensors").string(), b = (dir / "b.safetensors").string(), c = (dir / "c.safetensors").string();
+  const std::string a = (dir / "a.safetensors").string(), b = (dir / "b.safetensors").string(),
+                    c = (dir / "c.safetensors").string();
   write_safetensors(a, {small("x"), {"f", "F64", {1}, std::string(8, '\0')}});
   write_safetensors(b, {small("x")});
   write_safetensors(c, {{"f", "F64", {1}, std::string(8, '\0')}});

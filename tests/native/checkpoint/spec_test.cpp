@@ -100,21 +100,26 @@ TEST_CASE("language model: what would change the computation is refused") {
   CHECK(llm_error(R"({"rope_scaling":{"rope_type":"llama3","factor":8}})") ==
         "5:{}/llm/config.json: rope_scaling: type is \"llama3\", supported are linear and default");
   CHECK(llm_error(R"({"rope_parameters":{"rope_theta":10000}})") == "5:{}/llm/config.json: rope_parameters is not supported");
-  CHECK(llm_error(R"({"quantization_config":{"quant_method":"awq"}})") == "5:{}/llm/config.json: quantization_config is not supported");
-  CHECK(root_error(R"({"quantization_config":{"quant_method":"awq"}})") == "5:{}/config.json: quantization_config is not supported");
+  CHECK(llm_error(R"({"quantization_config":{"quant_method":"awq"}})") ==
+        "5:{}/llm/config.json: quantization_config is not supported");
+  CHECK(root_error(R"({"quantization_config":{"quant_method":"awq"}})") ==
+        "5:{}/config.json: quantization_config is not supported");
   CHECK(llm_error(R"({"torch_dtype":"float64"})") ==
         "5:{}/llm/config.json: torch_dtype is \"float64\", supported are bfloat16, float16, float32");
 }
 
 TEST_CASE("language model: sizes are checked") {
-  CHECK(llm_error(R"({"hidden_size":null})") == "4:{}/llm/config.json: hidden_size is missing, expected an integer from 1 to 1048576");
+  CHECK(llm_error(R"({"hidden_size":null})") ==
+        "4:{}/llm/config.json: hidden_size is missing, expected an integer from 1 to 1048576");
   CHECK(llm_error(R"({"hidden_size":0})") == "4:{}/llm/config.json: hidden_size is 0, expected an integer from 1 to 1048576");
-  CHECK(llm_error(R"({"hidden_size":"32"})") == "4:{}/llm/config.json: hidden_size is \"32\", expected an integer from 1 to 1048576");
+  CHECK(llm_error(R"({"hidden_size":"32"})") ==
+        "4:{}/llm/config.json: hidden_size is \"32\", expected an integer from 1 to 1048576");
   CHECK(llm_error(R"({"num_hidden_layers":1e9})") ==
         "4:{}/llm/config.json: num_hidden_layers is 1000000000.0, expected an integer from 1 to 1024");
   CHECK(llm_error(R"({"num_attention_heads":5})") ==
         "4:{}/llm/config.json: num_attention_heads 5 is not a multiple of num_key_value_heads 2");
-  CHECK(llm_error(R"({"num_attention_heads":6})") == "4:{}/llm/config.json: hidden_size 32 is not a multiple of num_attention_heads 6");
+  CHECK(llm_error(R"({"num_attention_heads":6})") ==
+        "4:{}/llm/config.json: hidden_size 32 is not a multiple of num_attention_heads 6");
   CHECK(llm_error(R"({"num_attention_heads":32})") == "4:{}/llm/config.json: the head size 1 is odd, expected an even one");
   CHECK(llm_error(R"({"head_dim":7})") == "4:{}/llm/config.json: the head size 7 is odd, expected an even one");
   CHECK(llm_error(R"({"rms_norm_eps":0})") == "4:{}/llm/config.json: rms_norm_eps is 0, expected a number from 1e-12 to 1");
@@ -137,7 +142,8 @@ TEST_CASE("language model: head size, tied head, end ids of both files") {
 }
 
 TEST_CASE("positions: linear scaling, given or by model_max_length") {
-  const LanguageSpec given = Edited({}).patch("llm/config.json", R"({"rope_scaling":{"type":"linear","factor":4.0}})").spec().language;
+  const LanguageSpec given =
+      Edited({}).patch("llm/config.json", R"({"rope_scaling":{"type":"linear","factor":4.0}})").spec().language;
   CHECK(given.rope_scale == 4);
   CHECK(given.max_positions == 2048);
   const ModelSpec wanted = Edited({}).patch("llm/config.json", R"({"model_max_length":1100})").spec();
@@ -209,6 +215,11 @@ TEST_CASE("a tower that is only named") {
   fs::remove_all(edited.folder() / "tower");
   CHECK(edited.error() ==
         "2:{}/config.json: mm_vision_tower is \"tower\", but that tower is neither in nor beside {}, nor among its tensors");
+  edited.patch("config.json", R"({"mm_vision_tower":""})");
+  CHECK(edited.error() ==
+        "2:{}/config.json: mm_vision_tower is \"\", but that tower is neither in nor beside {}, nor among its tensors");
+  edited.patch("config.json", R"({"mm_vision_tower":"a\u0000b"})");
+  CHECK(edited.error() == "4:{}/config.json: mm_vision_tower holds a NUL character");
   edited.patch("config.json", R"({"mm_vision_tower":null})");
   CHECK(edited.error() == "4:{}/config.json: mm_vision_tower is missing, expected a string");
 
@@ -216,8 +227,9 @@ TEST_CASE("a tower that is only named") {
   shape.layout = Layout::one_folder_inside;
   Edited inside(shape);
   fs::remove_all(inside.folder() / "tower");
-  CHECK(inside.error() == "2:{}/config.json: mm_vision_tower is \"tower\", but its configuration is neither in nor beside {}, and it is "
-                          "none that vila4j knows");
+  CHECK(inside.error() ==
+        "2:{}/config.json: mm_vision_tower is \"tower\", but its configuration is neither in nor beside {}, and it is "
+        "none that vila4j knows");
   inside.patch("config.json", R"({"mm_vision_tower":"openai/clip-vit-large-patch14-336","mm_hidden_size":1024})");
   const ModelSpec spec = inside.spec();
   CHECK(spec.vision.prefix == "model.vision_tower.vision_tower.");
@@ -244,7 +256,8 @@ TEST_CASE("projectors: layers and names of every type") {
   CHECK(described("linear") == "linear(layers 24 32) ");
   CHECK(described("mlp1x_gelu") == "linear(layers.0 24 32) ");
   CHECK(described("mlp2x_gelu") == "linear(layers.0 24 32) gelu( 32 32) linear(layers.2 32 32) ");
-  CHECK(described("mlp3x_gelu") == "linear(layers.0 24 32) gelu( 32 32) linear(layers.2 32 32) gelu( 32 32) linear(layers.4 32 32) ");
+  CHECK(described("mlp3x_gelu") ==
+        "linear(layers.0 24 32) gelu( 32 32) linear(layers.2 32 32) gelu( 32 32) linear(layers.4 32 32) ");
   CHECK(described("mlp_downsample") == "norm(layers.1 96 96) linear(layers.2 96 32) gelu( 32 32) linear(layers.4 32 32) ");
   CHECK(described("mlp_downsample_2x2_fix") == described("mlp_downsample"));
   CHECK(described("mlp_downsample_3x3_fix") ==
@@ -270,7 +283,9 @@ TEST_CASE("projectors: layers and names of every type") {
 
 TEST_CASE("preprocessing: fit, sizes, steps") {
   using Fit = PreprocessSpec::Fit;
-  const auto fit = [](const RandomCheckpoint& shape, const char* json) { return Edited(shape).patch("config.json", json).spec().preprocess.fit; };
+  const auto fit = [](const RandomCheckpoint& shape, const char* json) {
+    return Edited(shape).patch("config.json", json).spec().preprocess.fit;
+  };
   CHECK(fit(vila10(), "{}") == Fit::pad);
   CHECK(fit(vila10(), R"({"image_aspect_ratio":null})") == Fit::center_crop);
   CHECK(fit(vila10(), R"({"image_aspect_ratio":"square"})") == Fit::center_crop);
@@ -309,7 +324,8 @@ TEST_CASE("the template: what the checkpoint says decides") {
   };
   CHECK(chosen(Edited({})) == "vicuna_v1: a Llama-2 tokenizer without chat tokens");
   CHECK(chosen(Edited({}).patch("config.json", R"({"chat_template":"mpt"})")) == "mpt: named by chat_template");
-  CHECK(chosen(Edited({}).patch("config.json", R"({"chat_template":"unheard-of"})")) == "vicuna_v1: a Llama-2 tokenizer without chat tokens");
+  CHECK(chosen(Edited({}).patch("config.json", R"({"chat_template":"unheard-of"})")) ==
+        "vicuna_v1: a Llama-2 tokenizer without chat tokens");
   CHECK(chosen(Edited({}).patch("llm/tokenizer_config.json", R"({"added_tokens_decoder":{"7":{"content":"<|im_end|>"}}})")) ==
         "hermes-2: the tokenizer has <|im_end|>");
 

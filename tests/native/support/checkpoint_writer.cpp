@@ -30,9 +30,7 @@ const char* file_name_of(DType dtype) {
   }
 }
 
-const char* torch_name_of(DType dtype) {
-  return dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16";
-}
+const char* torch_name_of(DType dtype) { return dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16"; }
 
 int64_t product(const Shape& shape) {
   int64_t count = 1;
@@ -66,7 +64,7 @@ class Random {
   /// Uniform with this mean and standard deviation.
   float uniform(float mean, float deviation) {
     const float unit = static_cast<float>(next() >> 40) / static_cast<float>(1U << 24);  // [0, 1)
-    return mean + deviation * 3.4641016F * (unit - 0.5F);                                 // sqrt(12)
+    return mean + deviation * 3.4641016F * (unit - 0.5F);                                // sqrt(12)
   }
 
  private:
@@ -291,13 +289,19 @@ Json tower_config(const RandomCheckpoint& c) {
                  {"image_size", c.image},
                  {"num_channels", 3}};
   switch (c.tower) {
-    case Tower::clip: config.update({{"model_type", "clip_vision_model"}, {"hidden_act", "quick_gelu"}, {"layer_norm_eps", 1e-5}}); break;
+    case Tower::clip:
+      config.update({{"model_type", "clip_vision_model"}, {"hidden_act", "quick_gelu"}, {"layer_norm_eps", 1e-5}});
+      break;
     case Tower::siglip:
       config.update({{"model_type", "siglip_vision_model"}, {"hidden_act", "gelu_pytorch_tanh"}, {"layer_norm_eps", 1e-6}});
       break;
     case Tower::internvit:
-      config.update({{"model_type", "intern_vit_6b"}, {"hidden_act", "gelu"}, {"layer_norm_eps", 1e-6}, {"qkv_bias", false},
-                     {"qk_normalization", true}, {"norm_type", "rms_norm"}});
+      config.update({{"model_type", "intern_vit_6b"},
+                     {"hidden_act", "gelu"},
+                     {"layer_norm_eps", 1e-6},
+                     {"qkv_bias", false},
+                     {"qk_normalization", true},
+                     {"norm_type", "rms_norm"}});
       break;
   }
   return config;
@@ -306,14 +310,25 @@ Json tower_config(const RandomCheckpoint& c) {
 Json processor_config(const RandomCheckpoint& c) {
   switch (c.tower) {
     case Tower::clip:
-      return {{"crop_size", c.image}, {"do_center_crop", true}, {"resample", 3}, {"size", {{"shortest_edge", c.image}}},
-              {"image_mean", {0.48145466, 0.4578275, 0.40821073}}, {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
+      return {{"crop_size", c.image},
+              {"do_center_crop", true},
+              {"resample", 3},
+              {"size", {{"shortest_edge", c.image}}},
+              {"image_mean", {0.48145466, 0.4578275, 0.40821073}},
+              {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
     case Tower::siglip:
-      return {{"resample", 3}, {"size", {{"height", c.image}, {"width", c.image}}}, {"image_mean", {0.5, 0.5, 0.5}},
-              {"image_std", {0.5, 0.5, 0.5}}, {"rescale_factor", 0.00392156862745098}};
+      return {{"resample", 3},
+              {"size", {{"height", c.image}, {"width", c.image}}},
+              {"image_mean", {0.5, 0.5, 0.5}},
+              {"image_std", {0.5, 0.5, 0.5}},
+              {"rescale_factor", 0.00392156862745098}};
     case Tower::internvit:
-      return {{"crop_size", c.image}, {"do_center_crop", true}, {"resample", 3}, {"size", c.image},
-              {"image_mean", {0.485, 0.456, 0.406}}, {"image_std", {0.229, 0.224, 0.225}}};
+      return {{"crop_size", c.image},
+              {"do_center_crop", true},
+              {"resample", 3},
+              {"size", c.image},
+              {"image_mean", {0.485, 0.456, 0.406}},
+              {"image_std", {0.229, 0.224, 0.225}}};
   }
   throw std::runtime_error("no such tower");
 }
@@ -340,8 +355,11 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 }
 
 void write_three_folders(const fs::path& folder, const RandomCheckpoint& c, Random& random) {
-  Json root = {{"architectures", {"LlavaLlamaModel"}}, {"model_type", "llava_llama"}, {"hidden_size", c.hidden},
-               {"num_video_frames", 8}, {"s2", !c.s2_scales.empty() && c.aspect != "dynamic_s2"}};
+  Json root = {{"architectures", {"LlavaLlamaModel"}},
+               {"model_type", "llava_llama"},
+               {"hidden_size", c.hidden},
+               {"num_video_frames", 8},
+               {"s2", !c.s2_scales.empty() && c.aspect != "dynamic_s2"}};
   root.update(multimodal_keys(c));
   if (!c.s2_scales.empty()) root.update({{"s2_scales", c.s2_scales}, {"s2_max_split_size", c.image}});
   write_json(folder / "config.json", root);
@@ -362,7 +380,9 @@ void write_three_folders(const fs::path& folder, const RandomCheckpoint& c, Rand
 void write_one_folder(const fs::path& folder, const RandomCheckpoint& c, Random& random) {
   Json root = language_config(c);
   root.update(multimodal_keys(c));
-  root.update({{"architectures", {"LlavaLlamaForCausalLM"}}, {"model_type", "llava"}, {"mm_projector_type", c.projector},
+  root.update({{"architectures", {"LlavaLlamaForCausalLM"}},
+               {"model_type", "llava"},
+               {"mm_projector_type", c.projector},
                {"mm_vision_tower", "tower"}});
   write_json(folder / "config.json", root);
   Plan store, tower;

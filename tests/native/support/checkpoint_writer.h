@@ -35,17 +35,17 @@ void write_safetensors_raw(const std::filesystem::path& path, const std::string&
 /// What a random checkpoint looks like. The defaults give a tiny valid VILA1.5 model.
 struct RandomCheckpoint {
   enum class Layout {
-    three_folders,       ///< VILA1.5: llm/, vision_tower/, mm_projector/
-    one_folder,          ///< VILA 1.0, the tower in the sub-folder "tower"
-    one_folder_inside,   ///< VILA 1.0, the tower's tensors among the language model's, its configuration in "tower"
-    llava_hf,            ///< llava-hf: text_config and vision_config in one config.json
+    three_folders,      ///< VILA1.5: llm/, vision_tower/, mm_projector/
+    one_folder,         ///< VILA 1.0, the tower in the sub-folder "tower"
+    one_folder_inside,  ///< VILA 1.0, the tower's tensors among the language model's, its configuration in "tower"
+    llava_hf,           ///< llava-hf: text_config and vision_config in one config.json
   } layout = Layout::three_folders;
   enum class Tower { clip, siglip, internvit } tower = Tower::siglip;
-  uint64_t seed = 1;                     ///< same seed, same bytes
-  DType dtype = DType::f32;              ///< of every weight
-  int64_t shards = 1;                    ///< files of the language model; more than one makes an index
+  uint64_t seed = 1;         ///< same seed, same bytes
+  DType dtype = DType::f32;  ///< of every weight
+  int64_t shards = 1;        ///< files of the language model; more than one makes an index
 
-  bool qwen2 = false;                    ///< three_folders: a Qwen2 language model (biases on q, k, v), hence an NVILA
+  bool qwen2 = false;  ///< three_folders: a Qwen2 language model (biases on q, k, v), hence an NVILA
   int64_t hidden = 32, layers = 2, heads = 4, kv_heads = 2, intermediate = 48, vocab = 640;
   double rope_theta = 10000, rms_eps = 1e-5;
   int64_t max_positions = 512;
@@ -53,10 +53,11 @@ struct RandomCheckpoint {
 
   int64_t vision_hidden = 24, vision_layers = 3, vision_heads = 2, vision_intermediate = 40, patch = 4, image = 20;
   std::string projector = "mlp_downsample";
-  std::string aspect = "resize";         ///< image_aspect_ratio
-  std::string s2_scales;                 ///< not empty: three_folders with s2 (or dynamic_s2, by `aspect`) on these sides
+  std::string aspect = "resize";  ///< image_aspect_ratio
+  std::string s2_scales;          ///< not empty: three_folders with s2 (or dynamic_s2, by `aspect`) on these sides
 
-  /// A folder whose tokenizer files are copied in (not its config.json); its vocabulary must fit `vocab`. Empty: no tokenizer.
+  /// A folder whose tokenizer files are copied in (not its config.json); its vocabulary must fit `vocab`. Empty: none, and
+  /// reading the checkpoint's spec throws not_found.
   std::filesystem::path tokenizer;
 };
 
