@@ -31,7 +31,7 @@ public final class Completion {
 
   private static List<List<TokenProbability>> top(TokenProbabilityVector flat, int count) {
     int size = Math.toIntExact(flat.size());
-    if (size == 0) {
+    if (size == 0 || count == 0) {
       return List.of();
     }
     int each = size / count;

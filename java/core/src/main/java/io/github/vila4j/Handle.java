@@ -86,7 +86,8 @@ final class Handle<P extends Pointer> {
         return false;
       }
       if (uses > 0) {
-        throw new IllegalStateException(state.type + " is in use by " + uses + (uses == 1 ? " call" : " calls") + "; it cannot be closed now");
+        String calls = uses == 1 ? "1 call" : uses + " calls";
+        throw new IllegalStateException(state.type + " is in use by " + calls + "; it cannot be closed now");
       }
       state.closed = true;
     }

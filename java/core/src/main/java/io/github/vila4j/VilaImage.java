@@ -98,7 +98,8 @@ public final class VilaImage implements PromptPart {
   public static VilaImage ofRgb(byte[] rgb, int width, int height) {
     if (width < 1 || height < 1 || rgb.length != 3L * width * height) {
       throw new InvalidArgumentException(
-          "rgb: " + rgb.length + " bytes for " + width + "x" + height + " pixels; expected width * height * 3 with both at least 1");
+          "rgb: " + rgb.length + " bytes for " + width + "x" + height
+              + " pixels; expected width * height * 3 with both at least 1");
     }
     return new VilaImage(width, height, rgb.clone());
   }

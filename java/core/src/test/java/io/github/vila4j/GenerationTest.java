@@ -114,11 +114,11 @@ class GenerationTest {
   @Test
   void sessionWithARunningStreamCannotBeClosed() {
     try (VilaSession session = model.newSession();
-        TokenStream stream = session.stream(Prompt.of("Hello"), MANY.toBuilder().maxNewTokens(400).build())) {
+        TokenStream stream = session.stream(Prompt.of("Hello"), MANY.toBuilder().maxNewTokens(2000).build())) {
       stream.next();
-      if (!stream.isDone()) {
-        assertThrows(IllegalStateException.class, session::close);
-      }
+      IllegalStateException inUse = assertThrows(IllegalStateException.class, session::close);
+      assertEquals("VilaSession is in use by 1 call; it cannot be closed now", inUse.getMessage());
+      assertFalse(stream.isDone());
     }
   }
 

@@ -147,8 +147,7 @@ class GoldenTest {
     assertEquals(5, top.size());
     for (int i = 0; i < 5; i++) {
       JsonElement expected = result.getAsJsonArray("top5_fp32").get(i);
-      double logprob =
-          expected.isJsonObject() ? expected.getAsJsonObject().get("logprob").getAsDouble() : expected.getAsJsonArray().get(1).getAsDouble();
+      double logprob = expected.getAsJsonObject().get("logprob").getAsDouble();
       assertEquals(logprob, top.get(i).logprob(), 2 * LOGITS);
     }
   }

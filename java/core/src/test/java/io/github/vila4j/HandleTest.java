@@ -2,14 +2,20 @@
 package io.github.vila4j;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import org.bytedeco.javacpp.BytePointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -133,23 +139,66 @@ class HandleTest {
   }
 
   @Test
-  void modelInUseCannotBeClosed() throws Exception {
-    CountDownLatch inside = new CountDownLatch(1);
-    CountDownLatch goOn = new CountDownLatch(1);
-    AtomicReference<VilaSession> opened = new AtomicReference<>();
-    CompletableFuture<Void> call =
-        CompletableFuture.runAsync(
-            () -> {
-              try (VilaSession session = model.newSession()) {
-                opened.set(session);
-                inside.countDown();
-                await(goOn);
-              }
-            });
-    assertTrue(inside.await(30, TimeUnit.SECONDS));
-    assertStateError("VilaModel has 1 open session; close them first", model::close);
-    goOn.countDown();
-    call.get(30, TimeUnit.SECONDS);
+  void useCountKeepsANativeObjectAlive() {
+    int[] ended = {0};
+    Handle<BytePointer> handle = new Handle<>(this, new BytePointer(1), () -> ended[0]++);
+    BytePointer first = handle.acquire();
+    assertStateError("HandleTest is in use by 1 call; it cannot be closed now", handle::close);
+    handle.acquire();
+    assertStateError("HandleTest is in use by 2 calls; it cannot be closed now", handle::close);
+    handle.release();
+    handle.release();
+    assertFalse(first.isNull());
+    assertTrue(handle.close());
+    assertTrue(first.isNull());
+    assertFalse(handle.close());
+    assertEquals(1, ended[0]);
+    assertStateError("HandleTest is closed", handle::acquire);
+  }
+
+  /** Threads that generate, cancel and close at random: only the documented refusals, and no crash. */
+  @Test
+  void closingRacesWithCalls() throws Exception {
+    ExecutorService pool = Executors.newFixedThreadPool(4);
+    try {
+      for (int round = 0; round < 30; round++) {
+        VilaSession session = model.newSession();
+        List<Future<?>> calls = new ArrayList<>();
+        for (int thread = 0; thread < 4; thread++) {
+          int kind = thread;
+          calls.add(pool.submit(() -> race(session, kind)));
+        }
+        for (Future<?> call : calls) {
+          call.get(30, TimeUnit.SECONDS);
+        }
+        session.close();
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+
+  private static void race(VilaSession session, int kind) {
+    for (int i = 0; i < 50; i++) {
+      try {
+        switch (kind) {
+          case 0 -> session.generate(HELLO, MANY.toBuilder().maxNewTokens(3).build());
+          case 1 -> session.cancel();
+          case 2 -> session.prefill(HELLO);
+          default -> {
+            if (i > 10) {
+              session.close();
+            }
+          }
+        }
+      } catch (SessionBusyException e) {
+        assertEquals("VilaSession is inside another call; a session serves one call at a time", e.getMessage());
+      } catch (CancelledException e) {
+        assertEquals(ErrorCode.CANCELLED, e.code());
+      } catch (IllegalStateException e) {
+        assertTrue(e.getMessage().startsWith("VilaSession is "), e.getMessage());
+      }
+    }
   }
 
   @Test

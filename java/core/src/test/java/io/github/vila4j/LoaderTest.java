@@ -30,6 +30,10 @@ class LoaderTest {
 
   /** Starts a JVM; {@code natives} tells whether the natives jar is on its class path. */
   private Process start(boolean natives, String... options) throws IOException {
+    return start(natives, List.of(), options);
+  }
+
+  private Process start(boolean natives, List<String> arguments, String... options) throws IOException {
     String root = NATIVES.toString().replace(File.separator + "io/github/vila4j/natives/linux-x86_64", "");
     List<String> classPath = new ArrayList<>();
     for (String element : System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")).split(":")) {
@@ -43,6 +47,7 @@ class LoaderTest {
     command.add("-Dorg.bytedeco.javacpp.cachedir=" + temp.resolve("javacpp"));
     command.addAll(Arrays.asList(options));
     command.addAll(List.of("-cp", String.join(":", classPath), LoaderProbe.class.getName()));
+    command.addAll(arguments);
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 
@@ -134,7 +139,8 @@ class LoaderTest {
     assertEquals(
         "NATIVE_LIBRARY the native library of vila4j could not be loaded; tried: "
             + temp.resolve("libjnivila.so")
-            + ": no such file; what to do: set -Dio.github.vila4j.library.path to the folder that holds libjnivila.so, or leave it unset",
+            + ": no such file; what to do: set -Dio.github.vila4j.library.path to the folder that holds libjnivila.so, "
+            + "or leave it unset",
         wrong.get("failure"));
   }
 
@@ -169,10 +175,21 @@ class LoaderTest {
   }
 
   @Test
+  void nativeLogLinesGoToSlf4j() throws Exception {
+    String model = TestData.model("vila10-clip-linear").toString();
+    String level = "-Dorg.slf4j.simpleLogger.log.io.github.vila4j.native=info";
+    Process process = start(true, List.of(model), CACHE + temp.resolve("cache"), level);
+    String output = new String(process.getInputStream().readAllBytes());
+    assertEquals(0, process.waitFor(), output);
+    assertTrue(output.contains("INFO io.github.vila4j.native - loaded " + model), output);
+  }
+
+  @Test
   void javaCppHasNoMemoryLimitUnlessOneIsSet() throws Exception {
     assertEquals("0 0", run(true, PATH + NATIVES).get("limits"));
     assertEquals(
         "1073741824 2147483648",
-        run(true, PATH + NATIVES, "-Dorg.bytedeco.javacpp.maxBytes=1g", "-Dorg.bytedeco.javacpp.maxphysicalbytes=2g").get("limits"));
+        run(true, PATH + NATIVES, "-Dorg.bytedeco.javacpp.maxBytes=1g", "-Dorg.bytedeco.javacpp.maxphysicalbytes=2g")
+            .get("limits"));
   }
 }

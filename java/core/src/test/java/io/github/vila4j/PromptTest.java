@@ -80,7 +80,8 @@ class PromptTest {
     assertThrows(InvalidArgumentException.class, () -> model.tokenize(Prompt.builder().assistant("I begin").build()));
     assertThrows(InvalidArgumentException.class, () -> model.tokenize(Prompt.builder().user("a").user("b").build()));
     assertThrows(InvalidArgumentException.class, () -> model.tokenize(Prompt.builder().user("a").assistant("b").build()));
-    assertThrows(InvalidArgumentException.class, () -> model.tokenize(Prompt.builder().user("a").assistant("").image(IMAGE).user("c").build()));
+    Prompt imageOfTheAssistant = Prompt.builder().user("a").assistant("").image(IMAGE).user("c").build();
+    assertThrows(InvalidArgumentException.class, () -> model.tokenize(imageOfTheAssistant));
     IllegalStateException early = assertThrows(IllegalStateException.class, () -> Prompt.builder().text("a"));
     assertEquals("no turn to append to: call user() or assistant() first", early.getMessage());
   }

@@ -46,7 +46,8 @@ final class TestData {
   /** A NumPy array: its shape, and its values as floats or as unsigned bytes. */
   record Npy(int[] shape, float[] floats, byte[] bytes) {}
 
-  private static final Pattern HEADER = Pattern.compile("'descr': '([^']+)', 'fortran_order': (True|False), 'shape': \\(([^)]*)\\)");
+  private static final Pattern HEADER =
+      Pattern.compile("'descr': '([^']+)', 'fortran_order': (True|False), 'shape': \\(([^)]*)\\)");
 
   static Npy npy(Path file) {
     try {

@@ -27,7 +27,11 @@ final class Bench extends BaseCommand {
   @Option(names = "--image", paramLabel = "FILE", description = "The image to encode; a made-up one unless given.")
   private Path image;
 
-  @Option(names = "--runs", paramLabel = "N", defaultValue = "5", description = "Runs per figure, after one to warm up (${DEFAULT-VALUE}).")
+  @Option(
+      names = "--runs",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Runs per figure, after one to warm up (${DEFAULT-VALUE}).")
   private int runs;
 
   @Option(names = "--tokens", paramLabel = "N", defaultValue = "64", description = "Tokens to generate per run (${DEFAULT-VALUE}).")

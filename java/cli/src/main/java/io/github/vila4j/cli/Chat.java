@@ -130,7 +130,7 @@ final class Chat extends BaseCommand {
       }
     } else {
       throw new UsageException(
-          "the turn has " + (texts.length - 1) + " " + MARK + " marks for " + waiting.size() + " images; give them with /image FILE");
+          "the turn has " + (texts.length - 1) + " <image> marks for " + waiting.size() + " images; give them with /image FILE");
     }
     return parts.toArray(PromptPart[]::new);
   }

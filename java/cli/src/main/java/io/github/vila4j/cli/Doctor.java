@@ -10,7 +10,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** What this machine has. */
-@Command(name = "doctor", description = "Looks at the libraries, devices and CPU features that vila4j uses; exit code 1 if it cannot work.")
+@Command(
+    name = "doctor",
+    description = "Looks at the libraries, devices and CPU features that vila4j uses; exit code 1 if it cannot work.")
 final class Doctor extends BaseCommand {
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
@@ -18,9 +20,8 @@ final class Doctor extends BaseCommand {
   @Override
   public Integer call() {
     List<Check> checks = new ArrayList<>();
-    checks.add(
-        new Check(
-            "Java", true, true, System.getProperty("java.version") + ", " + System.getProperty("java.vm.name") + ", " + System.getProperty("java.home")));
+    String vm = System.getProperty("java.vm.name") + ", " + System.getProperty("java.home");
+    checks.add(new Check("Java", true, true, System.getProperty("java.version") + ", " + vm));
     checks.addAll(Vila.doctor());
     if (json) {
       out().println(Json.pretty(Map.of("checks", checks)));

@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
       "",
       "Per image:  OUT/images/<file>/pixel_values.npy, vision_features.npy, projected.npy",
       "Per prompt: OUT/prompts/<name>.json (prompt_text, input_ids, sequence_length, image_spans, 24 greedy ids, their text, top5)",
-      "            OUT/prompts/<name>.logits.npy (float32 [4,V]: the prompt's last position, and after each of the first 3 greedy ids)",
+      "            OUT/prompts/<name>.logits.npy (float32 [4,V]: the prompt's last position, then the first 3 greedy ids')",
       "Pixels in <file>.rgb.npy beside an image (uint8 [h,w,3]) take the place of decoding it."
     })
 final class Inspect extends BaseCommand {
@@ -65,7 +65,8 @@ final class Inspect extends BaseCommand {
     for (PromptCase prompt : cases) {
       for (String name : prompt.images()) {
         if (!inside(out.resolve("images"), name) || !inside(images, name)) {
-          throw new FailureException(prompts + ": prompt '" + prompt.name() + "' names an image outside its folder: '" + name + "'");
+          throw new FailureException(
+              prompts + ": prompt '" + prompt.name() + "' names an image outside its folder: '" + name + "'");
         }
         pixels.computeIfAbsent(name, file -> Images.read(images, file));
       }

@@ -82,6 +82,10 @@ public final class Main implements Runnable {
     line.setExecutionExceptionHandler(Main::explainFailure);
     try {
       return line.execute(args);
+    } catch (OutOfMemoryError e) {
+      String message = oneLine(String.valueOf(e.getMessage()));
+      line.getErr().println("vila4j: out of Java memory (" + message + "); allow more with JAVA_TOOL_OPTIONS=-Xmx...");
+      return FAILED;
     } finally {
       line.getOut().flush();
       line.getErr().flush();

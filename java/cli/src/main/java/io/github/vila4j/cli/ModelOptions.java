@@ -22,7 +22,10 @@ final class ModelOptions {
   @Option(names = "--threads", paramLabel = "N", description = "Threads of one computation; as many as cores unless given.")
   private int threads;
 
-  @Option(names = "--context", paramLabel = "N", description = "Most positions of a conversation; the model's own limit unless given.")
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      description = "Most positions of a conversation; the model's own limit unless given.")
   private int context;
 
   @Option(names = "--cache-dir", paramLabel = "DIR", description = "The folder of compiled plans.")

@@ -7,7 +7,11 @@ import picocli.CommandLine.Option;
 
 /** How to generate. */
 final class SamplingOptions {
-  @Option(names = "--max-tokens", paramLabel = "N", defaultValue = "512", description = "Most tokens to generate (${DEFAULT-VALUE}).")
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      defaultValue = "512",
+      description = "Most tokens to generate (${DEFAULT-VALUE}).")
   private int maxTokens;
 
   @Option(names = "--temperature", paramLabel = "T", defaultValue = "0", description = "Randomness; 0 is none (${DEFAULT-VALUE}).")
@@ -19,13 +23,25 @@ final class SamplingOptions {
   @Option(names = "--top-p", paramLabel = "P", defaultValue = "1", description = "Only the most probable tokens up to P; 1 is off.")
   private float topP;
 
-  @Option(names = "--min-p", paramLabel = "P", defaultValue = "0", description = "Only tokens of P times the best one's probability.")
+  @Option(
+      names = "--min-p",
+      paramLabel = "P",
+      defaultValue = "0",
+      description = "Only tokens of P times the best one's probability.")
   private float minP;
 
-  @Option(names = "--repetition-penalty", paramLabel = "X", defaultValue = "1", description = "Above 1: against repeating; 1 is off.")
+  @Option(
+      names = "--repetition-penalty",
+      paramLabel = "X",
+      defaultValue = "1",
+      description = "Above 1: against repeating; 1 is off.")
   private float repetitionPenalty;
 
-  @Option(names = "--presence-penalty", paramLabel = "X", defaultValue = "0", description = "Against tokens the answer has; 0 is off.")
+  @Option(
+      names = "--presence-penalty",
+      paramLabel = "X",
+      defaultValue = "0",
+      description = "Against tokens the answer has; 0 is off.")
   private float presencePenalty;
 
   @Option(names = "--frequency-penalty", paramLabel = "X", defaultValue = "0", description = "The same, for each time; 0 is off.")

@@ -17,7 +17,11 @@ import picocli.CommandLine.Option;
 /** Text to ids and back. */
 @Command(name = "tokenize", description = "Turns text into token ids and back, with the checkpoint's own tokenizer.")
 final class Tokenize extends BaseCommand {
-  @Option(names = "--model", required = true, paramLabel = "DIR", description = "A checkpoint's folder, or one with tokenizer files.")
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "A checkpoint's folder, or one with tokenizer files.")
   private Path model;
 
   @ArgGroup(multiplicity = "1")

@@ -75,7 +75,8 @@ class InspectTest {
       if (margins.get(step).getAsDouble() < 2 * LOGITS) {
         return;
       }
-      assertEquals(result.getAsJsonArray("greedy_fp32").get(step), written.getAsJsonArray("greedy").get(step), name + " step " + step);
+      assertEquals(
+          result.getAsJsonArray("greedy_fp32").get(step), written.getAsJsonArray("greedy").get(step), name + " step " + step);
     }
     assertEquals(result.get("greedy_text_fp32"), written.get("text"), name);
   }

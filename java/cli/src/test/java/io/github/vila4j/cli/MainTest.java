@@ -53,7 +53,8 @@ class MainTest {
     Run.fails(2, "no command given; one of ask, chat, tokenize, resize, inspect, plan, doctor, bench");
     Run.fails(2, "Unmatched argument at index 0: 'paint'", "paint");
     Run.fails(2, "Missing required option: '--model=DIR'", "plan");
-    Run.fails(2, "Invalid value for option '--max-tokens': 'many' is not an int", "ask", "--model", "m", "--max-tokens", "many", "x");
+    Run.fails(
+        2, "Invalid value for option '--max-tokens': 'many' is not an int", "ask", "--model", "m", "--max-tokens", "many", "x");
     Run.fails(
         2,
         "Missing required argument (specify one of these): (--text=TEXT [--text=TEXT]... | --vectors=FILE)",
@@ -260,7 +261,13 @@ class MainTest {
     JsonObject figures =
         json(Run.ok("bench", "--model", Run.SIGLIP, "--runs", "2", "--tokens", "4", "--json", "--image", Run.image("photo.png")));
     for (String name :
-        List.of("load_seconds", "image_seconds", "prefill_seconds", "prefill_tokens_per_second", "decode_tokens_per_second", "peak_rss_bytes")) {
+        List.of(
+            "load_seconds",
+            "image_seconds",
+            "prefill_seconds",
+            "prefill_tokens_per_second",
+            "decode_tokens_per_second",
+            "peak_rss_bytes")) {
       assertTrue(figures.get(name).getAsDouble() > 0, name);
     }
     assertEquals(4, figures.get("completion_tokens").getAsInt());

@@ -70,8 +70,10 @@ class NpyTest {
       quoteCharacter = '"',
       value = {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 3), } | 12 | array of '<f4', expected '!u1' (uint8)",
-        "{'descr': '!u1', 'fortran_order': False, 'shape': (1, 1, 4), } | 4 | array of shape [1, 1, 4], expected [height, width, 3]",
-        "{'descr': '!u1', 'fortran_order': False, 'shape': (0, 1, 3), } | 0 | array of shape [0, 1, 3], expected [height, width, 3]",
+        "{'descr': '!u1', 'fortran_order': False, 'shape': (1, 1, 4), } | 4 "
+            + "| array of shape [1, 1, 4], expected [height, width, 3]",
+        "{'descr': '!u1', 'fortran_order': False, 'shape': (0, 1, 3), } | 0 "
+            + "| array of shape [0, 1, 3], expected [height, width, 3]",
         "{'descr': '!u1', 'fortran_order': False, 'shape': (2, 1, 3), } | 5 | 5 bytes of data for the shape [2, 1, 3]",
         "{'descr': '!u1', 'fortran_order': False, 'shape': (99999999, 99999999, 3), } | 5 "
             + "| 5 bytes of data for the shape [99999999, 99999999, 3]",
@@ -82,7 +84,8 @@ class NpyTest {
       })
   void badHeaders(String header, int bytes, String message) throws IOException {
     Path file = file(header.replace('!', '|'), bytes);
-    assertEquals(file + ": " + message.replace('!', '|'), assertThrows(FailureException.class, () -> Npy.readImage(file)).getMessage());
+    FailureException failure = assertThrows(FailureException.class, () -> Npy.readImage(file));
+    assertEquals(file + ": " + message.replace('!', '|'), failure.getMessage());
   }
 
   @Test
@@ -106,7 +109,8 @@ class NpyTest {
     bytes[8] = 100;
     Path endless = Files.write(temp.resolve("endless.npy"), bytes);
     assertEquals(
-        endless + ": header ends at byte 110 of 12", assertThrows(FailureException.class, () -> Npy.readImage(endless)).getMessage());
+        endless + ": header ends at byte 110 of 12",
+        assertThrows(FailureException.class, () -> Npy.readImage(endless)).getMessage());
     bytes[6] = 9;
     Path future = Files.write(temp.resolve("future.npy"), bytes);
     assertEquals(

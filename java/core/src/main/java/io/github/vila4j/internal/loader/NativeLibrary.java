@@ -89,7 +89,9 @@ public final class NativeLibrary {
     load(
         extracted,
         tried,
-        "vila4j needs glibc 2.34 and libstdc++ 3.4.30 or later, and a cache folder that allows execution (-D" + CACHE_PROPERTY + ")");
+        "vila4j needs glibc 2.34 and libstdc++ 3.4.30 or later, and a cache folder that allows execution (-D"
+            + CACHE_PROPERTY
+            + ")");
     return extracted;
   }
 

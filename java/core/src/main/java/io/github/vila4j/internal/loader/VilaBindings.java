@@ -28,7 +28,8 @@ public class VilaBindings implements InfoMapper {
     for (String type : new String[] {"Image", "Tokenizer", "Model", "Session"}) {
       infoMap.put(new Info("vila::" + type + "::impl").skip());
       infoMap.put(new Info("vila::" + type + "::Impl").skip());
-      for (String impl : new String[] {"std::shared_ptr<vila::" + type + "::Impl>", "std::shared_ptr<const vila::" + type + "::Impl>"}) {
+      for (String constness : new String[] {"", "const "}) {
+        String impl = "std::shared_ptr<" + constness + "vila::" + type + "::Impl>";
         infoMap.put(new Info("vila::" + type + "::" + type + "(" + impl + ")").skip());
       }
     }
