@@ -13,7 +13,7 @@ namespace vila {
 namespace {
 
 constexpr int32_t kMostTopLogprobs = 20;
-constexpr size_t kFirstSort = 64;  // Ranks that are sorted first when top-p alone decides how many are needed.
+constexpr int32_t kFewRanks = 1024;  // Up to here a heap finds the best ranks faster than partitioning.
 
 template <typename Value>
 void require(bool ok, const char* field, Value value, const char* expected) {
@@ -23,15 +23,13 @@ void require(bool ok, const char* field, Value value, const char* expected) {
 /// The best id. Throws internal unless it has a finite logit and there is no NaN.
 int32_t best_of(const float* logits, int32_t vocab) {
   int32_t best = 0;
-  int32_t nan = -1;
+  float value = -std::numeric_limits<float>::infinity();
   for (int32_t id = 0; id < vocab; ++id) {
-    if (std::isnan(logits[id])) {
-      nan = id;
-      break;
-    }
-    if (logits[id] > logits[best]) best = id;
+    if (logits[id] <= value) continue;
+    if (std::isnan(logits[id])) fail(ErrorCode::internal, "logit of id ", id, " is not a number");
+    best = id;
+    value = logits[id];
   }
-  if (nan >= 0) fail(ErrorCode::internal, "logit of id ", nan, " is not a number");
   if (!std::isfinite(logits[best])) fail(ErrorCode::internal, "best logit (id ", best, ") is ", logits[best], ", expected a finite number");
   return best;
 }
@@ -59,12 +57,12 @@ struct Better {
 /// A number in [0, 1) from the upper 53 bits.
 double uniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
 
-/// The place in weights[0, count) where the running sum passes `u` times the whole; a weight of 0 is never chosen.
-size_t pick(const std::vector<double>& weights, size_t count, double u) {
-  const double target = u * std::accumulate(weights.begin(), weights.begin() + static_cast<ptrdiff_t>(count), 0.0);
+/// The place in `weights` where the running sum passes `u` times the whole; a weight of 0 is never chosen.
+size_t pick(const std::vector<double>& weights, double u) {
+  const double target = u * std::accumulate(weights.begin(), weights.end(), 0.0);
   double sum = 0;
   size_t last = 0;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < weights.size(); ++i) {
     if (weights[i] <= 0) continue;
     sum += weights[i];
     last = i;
@@ -109,7 +107,6 @@ Sampler::Sampler(const GenerationOptions& options, int32_t vocab)
       vocab_(vocab),
       seed_(options.seed >= 0 ? options.seed : fresh_seed()),
       penalized_(options.repetition_penalty != 1 || options.presence_penalty != 0 || options.frequency_penalty != 0),
-      ordered_((options.top_k > 0 && options.top_k < vocab) || options.top_p < 1),
       random_(static_cast<uint64_t>(seed_)) {
   if (vocab <= 0) fail(ErrorCode::internal, "sampler: vocabulary of ", vocab, " ids, expected at least 1");
   const size_t size = static_cast<size_t>(vocab);
@@ -121,7 +118,7 @@ Sampler::Sampler(const GenerationOptions& options, int32_t vocab)
   }
   if (options.temperature > 0) {
     weights_.resize(size);
-    if (ordered_) order_.resize(size);
+    order_.resize(size);
   }
 }
 
@@ -168,46 +165,58 @@ double Sampler::weight(float logit, float best) const {
 
 int32_t Sampler::draw(const float* logits, float best) {
   const double u = uniform(random_);
-  if (ordered_) return order_[pick(weights_, keep_best(logits, best), u)];
-  for (int32_t id = 0; id < vocab_; ++id) {
-    const double w = weight(logits[id], best);
-    weights_[static_cast<size_t>(id)] = w >= options_.min_p ? w : 0;  // The best weight is exactly 1.
+  if (options_.top_k > 0 && options_.top_k < vocab_) {
+    weigh_top_k(logits, best);
+  } else {
+    for (int32_t id = 0; id < vocab_; ++id) weights_[static_cast<size_t>(id)] = weight(logits[id], best);
   }
-  return static_cast<int32_t>(pick(weights_, weights_.size(), u));
+  if (options_.top_p < 1) drop_beyond_top_p(logits);
+  for (double& w : weights_) w = w >= options_.min_p ? w : 0;  // The best weight is exactly 1.
+  return static_cast<int32_t>(pick(weights_, u));
 }
 
-/// Puts the ids that top-k, top-p and min-p leave into order_, the best first, their weights into weights_; returns their number.
-size_t Sampler::keep_best(const float* logits, float best) {
-  const size_t vocab = order_.size();
-  const size_t most = options_.top_k > 0 ? std::min(static_cast<size_t>(options_.top_k), vocab) : vocab;
+void Sampler::weigh_top_k(const float* logits, float best) {
+  const auto kept = order_.begin() + options_.top_k;
   std::iota(order_.begin(), order_.end(), 0);
-  size_t sorted = 0;
-  const auto sort_to = [&](size_t count) {
-    std::partial_sort(order_.begin() + static_cast<ptrdiff_t>(sorted), order_.begin() + static_cast<ptrdiff_t>(count), order_.end(),
-                      Better{logits});
-    for (; sorted < count; ++sorted) weights_[sorted] = weight(logits[order_[sorted]], best);
-  };
-
-  size_t kept = most;
-  if (options_.top_p < 1) {
-    double total = 0;
-    if (most < vocab) {
-      sort_to(most);
-      for (size_t rank = 0; rank < most; ++rank) total += weights_[rank];
-    } else {
-      for (size_t id = 0; id < vocab; ++id) total += weight(logits[id], best);
-    }
-    const double enough = static_cast<double>(options_.top_p) * total;
-    double sum = 0;
-    for (kept = 0; kept < most && sum < enough; ++kept) {
-      if (kept == sorted) sort_to(std::min(most, sorted == 0 ? kFirstSort : 4 * sorted));
-      sum += weights_[kept];
-    }
+  if (options_.top_k <= kFewRanks) {
+    std::partial_sort(order_.begin(), kept, order_.end(), Better{logits});
   } else {
-    sort_to(most);
+    std::nth_element(order_.begin(), kept, order_.end(), Better{logits});
   }
-  while (kept > 1 && weights_[kept - 1] < options_.min_p) --kept;
-  return kept;
+  std::fill(weights_.begin(), weights_.end(), 0.0);
+  for (auto id = order_.begin(); id != kept; ++id) weights_[static_cast<size_t>(*id)] = weight(logits[*id], best);
+}
+
+void Sampler::drop_beyond_top_p(const float* logits) {
+  const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  const double p = options_.top_p;
+  // Weights below this are in sum less than what top-p drops, so all of them are dropped.
+  const double negligible = (1 - p) * total / vocab_;
+  auto end = order_.begin();
+  for (int32_t id = 0; id < vocab_; ++id) {
+    double& w = weights_[static_cast<size_t>(id)];
+    if (w >= negligible) {
+      *end++ = id;
+    } else {
+      w = 0;
+    }
+  }
+  // Halves the ranks in question until one is left: with it, and not before, the sum reaches p.
+  auto first = order_.begin(), last = end;
+  double sum = 0;
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, Better{logits});
+    double half = 0;
+    for (auto id = first; id != middle; ++id) half += weights_[static_cast<size_t>(*id)];
+    if (sum + half >= p * total) {
+      last = middle;
+    } else {
+      sum += half;
+      first = middle;
+    }
+  }
+  for (auto id = first + 1; id != end; ++id) weights_[static_cast<size_t>(*id)] = 0;
 }
 
 float logprob_of(const float* logits, int32_t vocab, int32_t id) {

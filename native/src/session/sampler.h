@@ -33,21 +33,22 @@ class Sampler {
  private:
   const float* penalize(const float* logits);
   int32_t draw(const float* logits, float best);
-  size_t keep_best(const float* logits, float best);
+  void weigh_top_k(const float* logits, float best);
+  void drop_beyond_top_p(const float* logits);
   double weight(float logit, float best) const;
   void see(int32_t id);
 
   GenerationOptions options_;
   int32_t vocab_;
   int64_t seed_;
-  bool penalized_, ordered_;
+  bool penalized_;
   std::mt19937_64 random_;
   std::vector<uint8_t> seen_;           ///< [vocab] of prompt or answer
   std::vector<int32_t> seen_ids_;       ///< the same as a list
   std::vector<int32_t> generated_;      ///< [vocab] how often each id was chosen
   std::vector<float> penalized_logits_; ///< [vocab]
-  std::vector<double> weights_;         ///< [vocab] by id, or by rank where order_ is in use
-  std::vector<int32_t> order_;          ///< [vocab] ids, the best first as far as they had to be sorted
+  std::vector<double> weights_;         ///< [vocab] probabilities before normalisation; 0: dropped
+  std::vector<int32_t> order_;          ///< [vocab] ids, partly sorted
 };
 
 /// Natural-log probabilities: of `id`, and the `n` best (best first, ties to the lower id). Computed in double. Logits that
