@@ -58,10 +58,6 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (!options.prompt_template.empty() && std::find(ids.begin(), ids.end(), options.prompt_template) == ids.end()) {
     fail(ErrorCode::invalid_argument, "prompt_template: \"", options.prompt_template, "\", expected one of ", one_of(ids));
   }
-  if (spec.preprocess.tiling != PreprocessSpec::Tiling::none || !spec.preprocess.scales.empty()) {
-    fail(ErrorCode::unsupported, spec.path, ": ", spec.family,
-         " model with several crops per image (S2 or tiling), which this version does not run");
-  }
   if (spec.language.packing != LanguageSpec::Packing::none) {
     fail(ErrorCode::unsupported, spec.path, ": AWQ-packed weights, which this version does not run");
   }

@@ -35,6 +35,7 @@ class Engine {
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const std::shared_ptr<const TokenizerBase>& tokenizer() const { return tokenizer_; }
   const EmbeddingTable& embeddings() const { return *embeddings_; }
+  const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
   plan::Plan& language_plan() { return *plans_.language; }
   /// Most positions of a session.

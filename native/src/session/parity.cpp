@@ -42,7 +42,7 @@ void check_vision_plan(const ModelSpec& spec, plan::Plan& plan) {
 }
 
 void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
-  const int64_t tokens = spec.vision.tokens();
+  const int64_t tokens = spec.projector_tokens();
   std::vector<float> features(static_cast<size_t>(tokens * spec.projector.input));
   for (size_t i = 0; i < features.size(); ++i) features[i] = static_cast<float>(i % 7) - 3.0f;
   run_once(plan, names::kFeatures, {1, tokens, spec.projector.input}, features, names::kProjected,

@@ -41,13 +41,13 @@ Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const Loa
   plan::CompileOptions compile;
   compile.threads = options.threads;
 
-  using Build = graph::Graph (*)(const Checkpoint&, const graph::BuildOptions&);
+  using Build = std::function<graph::Graph()>;
   using Verify = std::function<void(plan::Plan&)>;
-  const auto make = [&](const char* kind, Build build_graph, const Verify& verify) {
+  const auto make = [&](const char* kind, const Build& build_graph, const Verify& verify) {
     const std::string label = std::string(kind) + "-" + kPrecision;
     std::unique_ptr<plan::Plan> compiled;
     const plan::PlanCache::Entry entry = cache.get_or_build(label, key, [&] {
-      std::string onnx = graph::serialize(build_graph(checkpoint, build));
+      std::string onnx = graph::serialize(build_graph());
       compiled = backend.compile(onnx, label, compile);
       verify(*compiled);  // What does not pass is never published.
       return onnx;
@@ -64,11 +64,12 @@ Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const Loa
   const ModelSpec& spec = checkpoint.spec();
   Plans plans;
   report(progress, "vision plan", 0.05);
-  plans.vision = make("vision", graph::build_vision, [&](plan::Plan& plan) { check_vision_plan(spec, plan); });
+  plans.vision = make("vision", [&] { return graph::build_vision(spec.vision, checkpoint.vision(), build); }, [&](plan::Plan& plan) { check_vision_plan(spec, plan); });
   report(progress, "projector plan", 0.25);
-  plans.projector = make("projector", graph::build_projector, [&](plan::Plan& plan) { check_projector_plan(spec, plan); });
+  const auto projector = [&] { return graph::build_projector(spec.projector, spec.projector_tokens(), checkpoint.projector(), build); };
+  plans.projector = make("projector", projector, [&](plan::Plan& plan) { check_projector_plan(spec, plan); });
   report(progress, "language plan", 0.3);
-  plans.language = make("language", graph::build_language, [&](plan::Plan& plan) { check_language_plan(checkpoint, plan); });
+  plans.language = make("language", [&] { return graph::build_language(spec.language, checkpoint.language(), build); }, [&](plan::Plan& plan) { check_language_plan(checkpoint, plan); });
   return plans;
 }
 

@@ -2,60 +2,105 @@
 // Prompts to positions.
 #include "common/error.h"
 #include "image/preprocess.h"
+#include "image/tiling.h"
 #include "session/session.h"
 
 namespace vila {
 namespace {
 
-struct Slots {
+using Tiling = PreprocessSpec::Tiling;
+
+constexpr const char* kAfterTile = "\n";  // NVILA's "dynamic" writes "<image>\n" for each tile
+
+/// A prompt as chunks, with the images that its placeholders stand for.
+struct Views {
   std::vector<PromptPart> chunks;
-  std::vector<PromptSlot> slots;
+  std::vector<ImageView> images;
+  std::string template_id;
 };
 
-Slots tokenize_slots(const Engine& engine, const Prompt& prompt) {
-  Slots result;
-  result.chunks = render_prompt(prompt.impl(), engine.prompt_spec());
-  result.slots = tokenize_prompt(result.chunks, *engine.tokenizer(), engine.prompt_spec());
+/// The only image of a prompt for a model with dynamic tiles becomes its tiles, each an image of its own and a newline.
+Prompt::Impl with_tiles(const Prompt::Impl& prompt, const PreprocessSpec& spec) {
+  const RgbImage& image = prompt.images.front().impl()->rgb;
+  Prompt::Impl tiled = prompt;
+  tiled.images.clear();
+  for (RgbImage& tile : cut_tiles(image, plan_tiles(image.width, image.height, spec))) {
+    tiled.images.push_back(Image::from_rgb(tile.data.data(), tile.data.size(), tile.width, tile.height));
+  }
+  for (PromptTurn& turn : tiled.turns) {
+    std::vector<PromptPart> parts;
+    for (PromptPart& part : turn.parts) {
+      if (part.image < 0) {
+        parts.push_back(std::move(part));
+        continue;
+      }
+      for (size_t i = 0; i < tiled.images.size(); ++i) {
+        parts.push_back({"", static_cast<int32_t>(i)});
+        parts.push_back({kAfterTile, -1});
+      }
+    }
+    turn.parts = std::move(parts);
+  }
+  return tiled;
+}
+
+Views look_at(const Engine& engine, const Prompt& prompt) {
+  const PreprocessSpec& preprocess = engine.spec().preprocess;
+  const bool alone = prompt.impl().images.size() == 1;
+  Views result;
+  result.template_id = prompt.impl().template_id.empty() ? engine.prompt_spec().template_id : prompt.impl().template_id;
+  const bool tiles = alone && preprocess.tiling == Tiling::dynamic;
+  const Prompt::Impl shown = tiles ? with_tiles(prompt.impl(), preprocess) : prompt.impl();
+  result.chunks = render_prompt(shown, engine.prompt_spec());
+  for (const Image& image : shown.images) result.images.push_back({image, alone && preprocess.tiling == Tiling::dynamic_s2});
   return result;
 }
 
 }  // namespace
 
+size_t PreparedPrompt::image_positions() const {
+  size_t sum = 0;
+  for (const Slot& slot : images) sum += slot.count;
+  return sum;
+}
+
 PreparedPrompt prepare_prompt(const Engine& engine, const Prompt& prompt) {
-  const Slots input = tokenize_slots(engine, prompt);
-  const int64_t tokens_per_image = engine.spec().tokens_per_image();
+  const Views views = look_at(engine, prompt);
   PreparedPrompt prepared;
-  prepared.template_id = prompt.impl().template_id.empty() ? engine.prompt_spec().template_id : prompt.impl().template_id;
-  for (const PromptSlot& slot : input.slots) {
+  prepared.template_id = views.template_id;
+  for (const PromptSlot& slot : tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec())) {
     if (slot.image < 0) {
       prepared.elements.push_back({slot.id, {}});
       continue;
     }
-    const Image& image = prompt.impl().images[static_cast<size_t>(slot.image)];
-    prepared.images.push_back({static_cast<int64_t>(prepared.elements.size()), image});
-    for (int64_t i = 0; i < tokens_per_image; ++i) prepared.elements.push_back({static_cast<int32_t>(i), image.impl()->hash});
+    const ImageView& view = views.images[static_cast<size_t>(slot.image)];
+    const auto count = static_cast<size_t>(engine.vision().token_count(view));
+    prepared.images.push_back({prepared.elements.size(), count, view});
+    const Hash128 key = VisionEncoder::key(view);
+    for (size_t i = 0; i < count; ++i) prepared.elements.push_back({static_cast<int32_t>(i), key});
   }
   const auto total = static_cast<int64_t>(prepared.elements.size());
   if (total > engine.context()) {
-    fail(ErrorCode::capacity, "prompt: ", total, " positions (", static_cast<int64_t>(prepared.images.size()) * tokens_per_image,
-         " of them image tokens), the context holds ", engine.context());
+    fail(ErrorCode::capacity, "prompt: ", total, " positions (", prepared.image_positions(), " of them image tokens), the context holds ",
+         engine.context());
   }
   if (total == 0) fail(ErrorCode::invalid_argument, "prompt: empty");
   return prepared;
 }
 
 TokenizedPrompt tokenize(const Engine& engine, const Prompt& prompt) {
-  const Slots input = tokenize_slots(engine, prompt);
-  const auto tokens_per_image = static_cast<int32_t>(engine.spec().tokens_per_image());
+  const Views views = look_at(engine, prompt);
   TokenizedPrompt result;
-  result.text = prompt_text(input.chunks);
-  for (const PromptSlot& slot : input.slots) {
+  result.text = prompt_text(views.chunks);
+  for (const PromptSlot& slot : tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec())) {
     result.input_ids.push_back(slot.id);
+    int32_t count = 1;
     if (slot.image >= 0) {
+      count = static_cast<int32_t>(engine.vision().token_count(views.images[static_cast<size_t>(slot.image)]));
       result.image_spans.push_back(result.sequence_length);
-      result.image_spans.push_back(tokens_per_image);
+      result.image_spans.push_back(count);
     }
-    result.sequence_length += slot.image >= 0 ? tokens_per_image : 1;
+    result.sequence_length += count;
   }
   return result;
 }

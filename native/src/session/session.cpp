@@ -111,13 +111,11 @@ Session::Impl::Impl(std::shared_ptr<Engine> engine)
 double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
   const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
   const size_t total = prompt.elements.size();
-  const auto tokens_per_image = static_cast<size_t>(engine_->spec().tokens_per_image());
 
   const Stopwatch image_watch;
   std::vector<ImageTokens> images;  // null where the whole image lies in the kept prefix
   for (const PreparedPrompt::Slot& slot : prompt.images) {
-    const bool kept = static_cast<size_t>(slot.start) + tokens_per_image <= keep;
-    images.push_back(kept ? nullptr : engine_->vision().encode(*slot.image.impl(), &stop_));
+    images.push_back(slot.end() <= keep ? nullptr : engine_->vision().encode(slot.view, &stop_));
   }
   const double image_seconds = image_watch.seconds();
 
@@ -133,11 +131,10 @@ double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
     embeds_.resize(count * hidden);
     for (size_t i = 0; i < count; ++i) {
       const size_t at = start + i;
-      while (next_image < images.size() && static_cast<size_t>(prompt.images[next_image].start) + tokens_per_image <= at) ++next_image;
-      const bool inside = next_image < images.size() && static_cast<size_t>(prompt.images[next_image].start) <= at;
+      while (next_image < images.size() && prompt.images[next_image].end() <= at) ++next_image;
       float* row = embeds_.data() + i * hidden;
-      if (inside) {
-        const size_t token = at - static_cast<size_t>(prompt.images[next_image].start);
+      if (next_image < images.size() && prompt.images[next_image].start <= at) {
+        const size_t token = at - prompt.images[next_image].start;
         std::memcpy(row, images[next_image]->data() + token * hidden, hidden * sizeof(float));
       } else {
         engine_->embeddings().row(prompt.elements[at].id, row);
@@ -174,7 +171,7 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
 
   Completion completion;
   completion.prompt_tokens = static_cast<int32_t>(total);
-  completion.image_tokens = static_cast<int32_t>(static_cast<int64_t>(prepared.images.size()) * engine_->spec().tokens_per_image());
+  completion.image_tokens = static_cast<int32_t>(prepared.image_positions());
   Sampler sampler(options, vocab);
   completion.seed = sampler.seed();
   for (const Element& element : prepared.elements) {

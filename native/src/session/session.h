@@ -21,19 +21,22 @@ namespace vila {
 /// What stands at one position of a sequence; equal elements at equal positions behind equal prefixes have equal keys and values.
 struct Element {
   int32_t id = -1;                  ///< text: the token id; image: the token's number within the image
-  Hash128 image;                    ///< of the image's content; zero for text
+  Hash128 image;                    ///< VisionEncoder::key of the image's view; zero for text
   bool operator==(const Element&) const = default;
 };
 
 /// A prompt ready to run.
 struct PreparedPrompt {
   std::vector<Element> elements;    ///< one per position
-  /// Images in reading order, each with the position of its first token.
+  /// Images in reading order, each with its positions.
   struct Slot {
-    int64_t start = 0;
-    Image image;
+    size_t start = 0, count = 0;
+    ImageView view;
+    size_t end() const { return start + count; }
   };
   std::vector<Slot> images;
+  /// Positions that are image tokens.
+  size_t image_positions() const;
   std::string template_id;          ///< the one in force
 };
 
