@@ -49,7 +49,7 @@ inline Graph build_vision(const Checkpoint& checkpoint, const BuildOptions& opti
   return build_vision(checkpoint.spec().vision, checkpoint.vision(), options);
 }
 inline Graph build_projector(const Checkpoint& checkpoint, const BuildOptions& options) {
-  return build_projector(checkpoint.spec().projector, checkpoint.spec().vision.tokens(), checkpoint.projector(), options);
+  return build_projector(checkpoint.spec().projector, checkpoint.spec().projector_tokens(), checkpoint.projector(), options);
 }
 inline Graph build_language(const Checkpoint& checkpoint, const BuildOptions& options) {
   return build_language(checkpoint.spec().language, checkpoint.language(), options);
