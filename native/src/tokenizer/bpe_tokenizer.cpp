@@ -76,6 +76,7 @@ void BpeTokenizer::add_special(const std::string& content, const std::string& na
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, bool add_special) const {
+  if (text.size() > kMaxTextBytes) fail(ErrorCode::capacity, "text has ", text.size(), " bytes, expected at most ", kMaxTextBytes);
   std::vector<TextPiece> raw;
   added_.split({std::string(text), -1, true}, false, raw);
   std::vector<TextPiece> pieces;

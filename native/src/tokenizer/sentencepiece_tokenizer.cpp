@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/mapped_file.h"
+#include "tokenizer/sentencepiece_check.h"
 #include "tokenizer/sentencepiece_stream.h"
 #include "tokenizer/unicode.h"
 
@@ -38,6 +39,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& folder) : path
 
   std::string model = read_file(path_, kMaxModelBytes);
   if (model.empty()) fail(ErrorCode::bad_file, path_, ": is empty, expected a SentencePiece model");
+  check_sentencepiece_model(model, path_);
   if (!legacy_) model += kNoDummyPrefix;
   const sentencepiece::util::Status status = processor_.LoadFromSerializedProto(model);
   if (!status.ok()) fail(ErrorCode::bad_file, path_, ": no SentencePiece model: ", status.message());
@@ -139,6 +141,7 @@ void SentencePieceTokenizer::append_pieces(const std::string& text, std::vector<
 }
 
 std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text, bool add_special) const {
+  if (text.size() > kMaxTextBytes) fail(ErrorCode::capacity, "text has ", text.size(), " bytes, expected at most ", kMaxTextBytes);
   std::string prepared(text);
   if (!legacy_ && !text.empty()) {
     prepared = replace_all(text, kMetaspace, " ");

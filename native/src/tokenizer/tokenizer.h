@@ -2,6 +2,7 @@
 // Text to ids and back. One interface, one implementation per tokenizer kind.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,8 +27,8 @@ class TextStream {
 class TokenizerBase {
  public:
   virtual ~TokenizerBase() = default;
-  /// UTF-8 text (checked by the caller) to ids; special and added tokens inside the text become their ids. `add_special` adds
-  /// what the tokenizer adds by itself (BOS).
+  /// UTF-8 text (checked by the caller) of at most kMaxTextBytes to ids; special and added tokens inside the text become their ids.
+  /// `add_special` adds what the tokenizer adds by itself (BOS).
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special) const = 0;
   /// The text of ids, ill-formed bytes as U+FFFD, no clean-up of spaces. Throws invalid_argument outside the vocabulary.
   virtual std::string decode(const std::vector<int32_t>& ids, bool skip_special) const = 0;
@@ -41,6 +42,9 @@ class TokenizerBase {
   virtual std::string id_to_token(int32_t id) const = 0;
   virtual bool is_special(int32_t id) const = 0;
 };
+
+/// Longest text that encode() takes; a longer one throws capacity.
+inline constexpr size_t kMaxTextBytes = size_t{256} << 20;
 
 /// Opens the files `spec` points to. Throws not_found, bad_file, unsupported.
 std::shared_ptr<const TokenizerBase> open_tokenizer(const TokenizerSpec& spec);
