@@ -60,6 +60,11 @@ public final class Main implements Runnable {
   public static void main(String[] args) {
     OutputStream out = new FileOutputStream(FileDescriptor.out);
     OutputStream err = new FileOutputStream(FileDescriptor.err);
+    String encoding = System.getProperty("sun.jnu.encoding", "UTF-8");
+    if (!encoding.equals("UTF-8") && String.join("", args).contains("\uFFFD")) {
+      System.err.println("vila4j: the locale's encoding is " + encoding + ", which loses letters of the arguments; set LC_ALL=C.UTF-8");
+      System.exit(BAD_USAGE);
+    }
     System.exit(run(System.in, out, err, args));
   }
 

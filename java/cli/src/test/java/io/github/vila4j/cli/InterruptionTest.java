@@ -5,12 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -19,17 +14,6 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class InterruptionTest {
   private static final int INTERRUPTED = 130;
-
-  private static Process start(String... args) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("-XX:TieredStopAtLevel=1");
-    command.add("-Dio.github.vila4j.cache.dir=" + System.getProperty("io.github.vila4j.cache.dir"));
-    command.addAll(List.of("-cp", System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))));
-    command.add(Main.class.getName());
-    command.addAll(Arrays.asList(args));
-    return new ProcessBuilder(command).start();
-  }
 
   private static void interrupt(Process process) throws Exception {
     new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
@@ -40,7 +24,7 @@ class InterruptionTest {
 
   @Test
   void answerIsCancelledAndItsLineEnded() throws Exception {
-    Process process = start("ask", "--model", Run.CLIP, "--max-tokens", "100000", "--image", Run.image("photo.png"), "Hello");
+    Process process = Run.start("ask", "--model", Run.CLIP, "--max-tokens", "100000", "--image", Run.image("photo.png"), "Hello");
     assertTrue(process.getInputStream().read() >= 0, "no answer");
     interrupt(process);
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -49,7 +33,7 @@ class InterruptionTest {
 
   @Test
   void waitingChatEndsAtOnce() throws Exception {
-    Process process = start("chat", "--model", Run.CLIP, "--max-tokens", "3", "--json");
+    Process process = Run.start("chat", "--model", Run.CLIP, "--max-tokens", "3", "--json");
     process.getOutputStream().write("Hello\n".getBytes(StandardCharsets.UTF_8));
     process.getOutputStream().flush();
     BufferedReader reader = process.inputReader(StandardCharsets.UTF_8);

@@ -5,8 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 
 /** One run of the command line within this JVM. */
 record Run(int code, String out, String err) {
@@ -32,6 +36,23 @@ record Run(int code, String out, String err) {
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     int code = Main.run(new ByteArrayInputStream(typed.getBytes(StandardCharsets.UTF_8)), out, err, args);
     return new Run(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+  }
+
+  /** The command line in a JVM of its own. */
+  static Process start(String... args) throws IOException {
+    return forked(args).start();
+  }
+
+  /** The same, to be started. */
+  static ProcessBuilder forked(String... args) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("-XX:TieredStopAtLevel=1");
+    command.add("-Dio.github.vila4j.cache.dir=" + System.getProperty("io.github.vila4j.cache.dir"));
+    command.addAll(List.of("-cp", System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))));
+    command.add(Main.class.getName());
+    command.addAll(Arrays.asList(args));
+    return new ProcessBuilder(command);
   }
 
   /** Demands success; returns what was printed. */
