@@ -91,8 +91,8 @@ Value CpuDialect::attention(const Value& q, const Value& k, const Value& v, cons
 }
 
 Value CpuDialect::begin_decoder(const DecoderShape& shape) {
-  if (shape.head_dim % 16 != 0) {
-    fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim, ", expected a multiple of 16");
+  if (shape.head_dim % 8 != 0) {
+    fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim, ", expected a multiple of 8");
   }
   decoder_ = shape;
   const Value embeds = input(names::kInputsEmbeds, DType::f32, {"batch", "length", shape.hidden});
@@ -102,7 +102,19 @@ Value CpuDialect::begin_decoder(const DecoderShape& shape) {
   constant(kCosCache, {shape.max_positions, shape.head_dim / 2}, table.cos);
   constant(kSinCache, {shape.max_positions, shape.head_dim / 2}, table.sin);
   sequence_shape_ = concat({node("Shape", {embeds}, {{"start", int64_t{0}}, {"end", int64_t{2}}}), integers({-1})}, 0);
+  if (!attention_rotates()) {  // The positions of this step: seqlens_k + 1 - length + (0 .. length-1), int64 [batch, length].
+    const Value length = node("Shape", {embeds}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
+    const Value range = node("Range", {node("Squeeze", {integers({0})}), node("Squeeze", {length}), node("Squeeze", {integers({1})})});
+    const Value total = add(node("Cast", {names::kSeqlensK}, {{"to", static_cast<int64_t>(onnx::DataType::int64)}}), integers({1}));
+    positions_ = add(node("Unsqueeze", {node("Sub", {total, length}), integers({1})}), range);
+  }
   return reshape(embeds, {-1, shape.hidden});
+}
+
+Value CpuDialect::rotated(const Value& rows) {
+  const Value x = sequences(rows);
+  if (attention_rotates()) return x;
+  return node("RotaryEmbedding", {x, positions_, kCosCache, kSinCache}, {{"interleaved", int64_t{0}}}, kMicrosoft);
 }
 
 Value CpuDialect::sequences(const Value& rows) { return node("Reshape", {rows, sequence_shape_}); }
@@ -112,13 +124,14 @@ Value CpuDialect::cached_attention(int64_t layer, const Value& q, const Value& k
   const Value past_key = input(names::past_key(layer), DType::f32, cache);
   const Value past_value = input(names::past_value(layer), DType::f32, cache);
   const Value attended = fresh("GroupQueryAttention");
-  node("GroupQueryAttention",
-       {sequences(q), sequences(k), sequences(v), past_key, past_value, names::kSeqlensK, names::kTotalSequenceLength, kCosCache,
-        kSinCache},
-       {attended, names::present_key(layer), names::present_value(layer)},
+  std::vector<Value> inputs{rotated(q), rotated(k),       sequences(v),
+                            past_key,   past_value,       names::kSeqlensK,
+                            names::kTotalSequenceLength};
+  if (attention_rotates()) inputs.insert(inputs.end(), {kCosCache, kSinCache});
+  node("GroupQueryAttention", inputs, {attended, names::present_key(layer), names::present_value(layer)},
        {{"num_heads", decoder_.heads},
         {"kv_num_heads", decoder_.kv_heads},
-        {"do_rotary", int64_t{1}},
+        {"do_rotary", int64_t{attention_rotates()}},
         {"rotary_interleaved", int64_t{0}},
         {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
        kMicrosoft);

@@ -22,18 +22,23 @@ class CpuDialect final : public Dialect {
   Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;
   Value patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) override;
   Value attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) override;
-  /// Throws unsupported when head_dim is not a multiple of 16 (GroupQueryAttention's rule for rotation).
+  /// Throws unsupported when head_dim is not a multiple of 8 (GroupQueryAttention's rule).
   Value begin_decoder(const DecoderShape& shape) override;
   Value cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) override;
   Value last_rows(const Value& x, int64_t channels) override;
 
  private:
+  /// GroupQueryAttention rotates heads of a multiple of 16 only; others pass through RotaryEmbedding first.
+  bool attention_rotates() const { return decoder_.head_dim % 16 == 0; }
+  /// Rows of queries or keys as [batch, T, channels], rotated unless the attention does it.
+  Value rotated(const Value& rows);
   /// Rows [batch*T, channels] as [batch, T, channels].
   Value sequences(const Value& rows);
 
   std::map<std::string, Value> widened_;  ///< tensor name to its float32 value
   DecoderShape decoder_;
   Value sequence_shape_;  ///< [batch, T, -1]
+  Value positions_;       ///< int64 [batch, T]; only where GroupQueryAttention does not rotate
 };
 
 }  // namespace vila::graph

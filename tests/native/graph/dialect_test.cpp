@@ -150,8 +150,8 @@ TEST_CASE("what cannot be built is refused in one line") {
   CHECK(error_of([&] { graph::build_language(spec, store, half); }) ==
         "5:graph language: the CPU dialect computes in fp32, found fp16");
   LanguageSpec odd = spec;
-  odd.head_dim = 24;
-  CHECK(error_of([&] { graph::build_language(odd, store, {}); }) == "5:language model: head_dim 24, expected a multiple of 16");
+  odd.head_dim = 20;
+  CHECK(error_of([&] { graph::build_language(odd, store, {}); }) == "5:language model: head_dim 20, expected a multiple of 8");
   LanguageSpec packed = spec;
   packed.packing = LanguageSpec::Packing::awq_gemm;
   CHECK(error_of([&] { graph::build_language(packed, store, {}); }) ==

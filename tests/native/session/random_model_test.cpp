@@ -70,6 +70,8 @@ std::vector<Variant> variants() {
     s.dtype = DType::bf16, s.image = 24, s.shards = 3, s.rope_theta = 500000;
   });
   add("VILA1.5, fp16, tied head", [](RandomCheckpoint& s) { s.dtype = DType::f16, s.tied_head = true; });
+  add("VILA1.5, heads of 8, Llama-2", [](RandomCheckpoint& s) { s.hidden = 32, s.heads = 4, s.kv_heads = 4; });
+  add("VILA1.5, heads of 24, grouped", [](RandomCheckpoint& s) { s.hidden = 144, s.heads = 6, s.kv_heads = 2; });
   add("VILA 1.0, CLIP, linear, pad", [](RandomCheckpoint& s) {
     s.layout = Layout::one_folder, s.tower = Tower::clip, s.projector = "linear", s.aspect = "pad", s.kv_heads = 2;
   });
