@@ -2,7 +2,6 @@
 #include "image/decode.h"
 
 #include <algorithm>
-#include <new>
 #include <string_view>
 
 #include "common/error.h"
@@ -83,14 +82,10 @@ void check_image_size(const EncodedFile& file, const char* format, int64_t width
 
 RgbImage decode_image(const EncodedFile& file) {
   const std::string_view content(reinterpret_cast<const char*>(file.bytes), file.size);
-  try {
-    if (content.starts_with("\xFF\xD8\xFF"sv)) return decode_jpeg(file);
-    if (content.starts_with("\x89PNG\r\n\x1A\n"sv)) return decode_png(file);
-    if (content.starts_with("RIFF"sv) && content.substr(std::min<size_t>(8, content.size())).starts_with("WEBP"sv)) {
-      return decode_webp(file);
-    }
-  } catch (const std::bad_alloc&) {
-    fail(ErrorCode::capacity, file.name, ": not enough memory to decode this image of ", file.size, " bytes");
+  if (content.starts_with("\xFF\xD8\xFF"sv)) return decode_jpeg(file);
+  if (content.starts_with("\x89PNG\r\n\x1A\n"sv)) return decode_png(file);
+  if (content.starts_with("RIFF"sv) && content.substr(std::min<size_t>(8, content.size())).starts_with("WEBP"sv)) {
+    return decode_webp(file);
   }
   if (content.empty()) fail(ErrorCode::bad_file, file.name, ": empty file, expected a JPEG, PNG or WebP image");
   for (const OtherFormat& other : kOtherFormats) {

@@ -7,6 +7,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include <jpeglib.h>
 
@@ -79,7 +80,7 @@ class JpegReader {
     switch (errors_.msg_code) {
       case JERR_EMPTY_IMAGE:
       case JERR_IMAGE_TOO_BIG: check_image_size(file, "JPEG", info_.image_width, info_.image_height); break;
-      case JERR_OUT_OF_MEMORY: fail(ErrorCode::capacity, file.name, ": not enough memory to decode this JPEG image");
+      case JERR_OUT_OF_MEMORY: throw std::bad_alloc();
       case JERR_ARITH_NOTIMPL:
       case JERR_BAD_PRECISION:
       case JERR_COMPONENT_COUNT:

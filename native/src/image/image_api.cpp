@@ -13,6 +13,16 @@ namespace {
 /// Largest image file that is read: more than any file of kMaxImagePixels needs.
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 31;
 
+/// Runs `call`; that the system has no memory for it becomes a capacity error that names `what`.
+template <typename Call>
+Image with_memory(const std::string& what, Call&& call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    fail(ErrorCode::capacity, what, ": not enough memory");
+  }
+}
+
 Image make_image(RgbImage rgb) {
   auto impl = std::make_shared<Image::Impl>();
   impl->hash = Hasher().number(rgb.width).number(rgb.height).bytes(rgb.data.data(), rgb.data.size()).finish();
@@ -23,13 +33,15 @@ Image make_image(RgbImage rgb) {
 }  // namespace
 
 Image Image::from_file(const std::string& path) {
-  const std::string content = read_file(path, kMaxFileBytes);
-  return from_memory(reinterpret_cast<const uint8_t*>(content.data()), content.size(), path);
+  return with_memory(path, [&] {
+    const std::string content = read_file(path, kMaxFileBytes);
+    return from_memory(reinterpret_cast<const uint8_t*>(content.data()), content.size(), path);
+  });
 }
 
 Image Image::from_memory(const uint8_t* bytes, size_t size, const std::string& name) {
   if (bytes == nullptr && size > 0) fail(ErrorCode::invalid_argument, name, ": bytes are null, expected ", size);
-  return make_image(decode_image(bytes, size, name));
+  return with_memory(name, [&] { return make_image(decode_image(bytes, size, name)); });
 }
 
 Image Image::from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height) {
@@ -45,7 +57,9 @@ Image Image::from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t he
   if (size != expected) {
     fail(ErrorCode::invalid_argument, "rgb has ", size, " bytes, expected ", expected, " (", width, "x", height, "x3)");
   }
-  return make_image({width, height, std::vector<uint8_t>(rgb, rgb + size)});
+  return with_memory(join("image of ", width, "x", height, " pixels"), [&] {
+    return make_image({width, height, std::vector<uint8_t>(rgb, rgb + size)});
+  });
 }
 
 Image::Image(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -57,7 +71,10 @@ int32_t Image::width() const noexcept { return impl_->rgb.width; }
 int32_t Image::height() const noexcept { return impl_->rgb.height; }
 const uint8_t* Image::rgb() const noexcept { return impl_->rgb.data.data(); }
 size_t Image::rgb_size() const noexcept { return impl_->rgb.data.size(); }
-Image Image::resize(int32_t width, int32_t height) const { return make_image(resize_bicubic(impl_->rgb, width, height)); }
+Image Image::resize(int32_t width, int32_t height) const {
+  return with_memory(join("resize to ", width, "x", height, " pixels"),
+                     [&] { return make_image(resize_bicubic(impl_->rgb, width, height)); });
+}
 std::string Image::content_hash() const { return impl_->hash.hex(); }
 
 }  // namespace vila

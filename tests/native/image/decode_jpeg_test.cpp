@@ -110,6 +110,11 @@ TEST_CASE("JPEG: sizes that are refused or need no memory") {
   const std::string short_file = patched(file, size, "\x3E\x80\x3E\x80").substr(0, file.size() - 2);
   CHECK(decode_error(short_file) ==
         "4:x: truncated JPEG image: " + std::to_string(short_file.size()) + " bytes end in row 0 of 16000");
+  JpegContent progressive = smooth_jpeg(67, 45, JpegColor::rgb);
+  progressive.progressive = true;
+  file = encode_jpeg(progressive);
+  const std::string claims = patched(file, find_marker(file, 0xC2) + 5, "\x3E\x80\x3E\x80").substr(0, file.size() - 2);
+  CHECK(decode_error(claims) == "4:x: truncated JPEG image: " + std::to_string(claims.size()) + " bytes end before any row");
 }
 
 TEST_CASE("JPEG: forms that are not supported") {

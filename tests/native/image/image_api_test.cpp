@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include "image/encoders.h"
 #include "support/npy.h"
@@ -66,6 +67,19 @@ TEST_CASE("Image::resize checks its arguments and shares nothing") {
   CHECK(error_of([&] { image.resize(4, 65501); }) == "1:resize to 4x65501 pixels, expected sides of 1 to 65500");
   CHECK(error_of([&] { image.resize(65500, 65500); }) == "6:resize to 65500x65500 pixels, expected at most 268435456 in all");
 }
+
+#ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process where it has no memory
+TEST_CASE("no memory is a capacity error") {
+  const Image image = from(noise_image(6, 4, 1));
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+  const rlimit tight{rlim_t{300} << 20, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_AS, &tight) == 0);
+  const std::string error = error_of([&] { image.resize(16000, 16000); });
+  REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK(error == "6:resize to 16000x16000 pixels: not enough memory");
+}
+#endif
 
 TEST_CASE("images are counted while they live") {
   const int64_t before = live_object_count();
