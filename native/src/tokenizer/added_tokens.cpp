@@ -33,12 +33,12 @@ void AddedTokens::add(const AddedToken& token, const std::string& name) {
   if (token.content.empty()) return;
   const auto same_id = by_id_.find(token.id);
   if (same_id != by_id_.end() && same_id->second.content != token.content) {
-    fail(ErrorCode::bad_file, name, ": added tokens ", quoted(same_id->second.content), " and ", quoted(token.content),
+    fail(ErrorCode::bad_file, name, ": added tokens ", in_quotes(same_id->second.content), " and ", in_quotes(token.content),
          " share id ", token.id);
   }
   const auto same_content = by_content_.find(token.content);
   if (same_content != by_content_.end() && same_content->second != token.id) {
-    fail(ErrorCode::bad_file, name, ": added token ", quoted(token.content), " has ids ", same_content->second, " and ", token.id);
+    fail(ErrorCode::bad_file, name, ": added token ", in_quotes(token.content), " has ids ", same_content->second, " and ", token.id);
   }
   AddedToken merged = token;
   if (same_id != by_id_.end()) merged.special = merged.special || same_id->second.special;

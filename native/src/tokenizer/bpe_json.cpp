@@ -24,7 +24,7 @@ const Json& list(const JsonObject& object, const char* key) {
 }
 
 [[noreturn]] void unsupported(const JsonObject& object, const char* key, const std::string& value, const char* supported) {
-  fail(ErrorCode::unsupported, object.name(), ": ", key, " ", quoted(value), " is not supported, only ", supported);
+  fail(ErrorCode::unsupported, object.name(), ": ", key, " ", in_quotes(value), " is not supported, only ", supported);
 }
 
 // {"String": text} or {"Regex": pattern}
@@ -64,7 +64,7 @@ std::unique_ptr<const PreTokenizer> read_split(const JsonObject& object) {
 std::string read_replacement(const JsonObject& object) {
   const std::string replacement = object.string("replacement", std::string(kMetaspace));
   if (replacement.empty() || character_length(replacement, 0) != replacement.size()) {
-    fail(ErrorCode::bad_file, object.name(), ": replacement is ", quoted(replacement), ", expected one character");
+    fail(ErrorCode::bad_file, object.name(), ": replacement is ", in_quotes(replacement), ", expected one character");
   }
   return replacement;
 }

@@ -38,15 +38,15 @@ BpeModel::BpeModel(std::vector<std::pair<std::string, int32_t>> vocabulary, Opti
   ids_.reserve(vocabulary.size());
   for (auto& [token, id] : vocabulary) {
     const auto [it, added] = ids_.emplace(std::move(token), id);
-    if (!added) fail(ErrorCode::bad_file, name, ": token ", quoted(it->first), " occurs twice");
+    if (!added) fail(ErrorCode::bad_file, name, ": token ", in_quotes(it->first), " occurs twice");
     if (tokens_[id] != nullptr) {
-      fail(ErrorCode::bad_file, name, ": tokens ", quoted(*tokens_[id]), " and ", quoted(it->first), " share id ", id);
+      fail(ErrorCode::bad_file, name, ": tokens ", in_quotes(*tokens_[id]), " and ", in_quotes(it->first), " share id ", id);
     }
     tokens_[id] = &it->first;
   }
   if (!options_.unk_token.empty()) {
     unk_id_ = id_of(options_.unk_token);
-    if (unk_id_ < 0) fail(ErrorCode::bad_file, name, ": unk_token ", quoted(options_.unk_token), " is not in the vocabulary");
+    if (unk_id_ < 0) fail(ErrorCode::bad_file, name, ": unk_token ", in_quotes(options_.unk_token), " is not in the vocabulary");
   }
   byte_ids_.assign(256, -1);
   for (unsigned byte = 0; options_.byte_fallback && byte < 256; ++byte) {
@@ -60,7 +60,7 @@ void BpeModel::add_merge(const std::string& left, const std::string& right, cons
   const auto require = [&](const std::string& token) {
     const int32_t id = id_of(token);
     if (id < 0)
-      fail(ErrorCode::bad_file, name, ": merge ", next_rank_, " needs ", quoted(token), ", which is not in the vocabulary");
+      fail(ErrorCode::bad_file, name, ": merge ", next_rank_, " needs ", in_quotes(token), ", which is not in the vocabulary");
     return id;
   };
   const int32_t left_id = require(left);

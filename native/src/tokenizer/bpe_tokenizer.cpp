@@ -52,13 +52,13 @@ BpeTokenizer::BpeTokenizer(BpeParts parts, const TokenizerConfig& config, const 
 void BpeTokenizer::add_token(const AddedToken& token, const std::string& name) {
   const int32_t model_id = parts_.model.id_of(token.content);
   if (model_id >= 0 && model_id != token.id) {
-    fail(ErrorCode::bad_file, name, ": added token ", quoted(token.content), " has id ", token.id, ", the vocabulary gives it ",
+    fail(ErrorCode::bad_file, name, ": added token ", in_quotes(token.content), " has id ", token.id, ", the vocabulary gives it ",
          model_id);
   }
   const std::string* model_token = parts_.model.token_of(token.id);
   if (model_token != nullptr && *model_token != token.content) {
-    fail(ErrorCode::bad_file, name, ": added token ", quoted(token.content), " has id ", token.id, " of token ",
-         quoted(*model_token));
+    fail(ErrorCode::bad_file, name, ": added token ", in_quotes(token.content), " has id ", token.id, " of token ",
+         in_quotes(*model_token));
   }
   added_.add(token, name);
   vocab_size_ = std::max(vocab_size_, token.id + 1);

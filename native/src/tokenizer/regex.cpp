@@ -158,7 +158,7 @@ Regex::Regex(const std::string& pattern, const std::string& name) : name_(name) 
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get());
   if (code == nullptr) {
-    fail(ErrorCode::bad_file, name, ": pattern ", quoted(pattern), " does not compile: ", message_of(error));
+    fail(ErrorCode::bad_file, name, ": pattern ", in_quotes(pattern), " does not compile: ", message_of(error));
   }
   code_ = std::make_shared<const Code>(code);
 }

@@ -62,7 +62,7 @@ void SentencePieceTokenizer::add_tokens(const TokenizerConfig& config, const std
     if (token.content.empty()) return;
     const auto [it, inserted] = added_.emplace(token.content, token);
     if (!inserted && it->second.id != token.id) {
-      fail(ErrorCode::bad_file, config.name, ": added token ", quoted(token.content), " has ids ", it->second.id, " and ",
+      fail(ErrorCode::bad_file, config.name, ": added token ", in_quotes(token.content), " has ids ", it->second.id, " and ",
            token.id);
     }
     added_by_id_[token.id] = token.content;

@@ -60,7 +60,7 @@ TextTemplate read_post_processor(const Json& value, const std::string& name) {
     }
     return all;
   }
-  fail(ErrorCode::unsupported, name, ": type ", quoted(type), " is not supported, only ByteLevel, Sequence, TemplateProcessing");
+  fail(ErrorCode::unsupported, name, ": type ", in_quotes(type), " is not supported, only ByteLevel, Sequence, TemplateProcessing");
 }
 
 }  // namespace vila

@@ -43,7 +43,7 @@ int64_t parse_id(const std::string& text, const std::string& name) {
   int64_t id = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc() || end != text.data() + text.size()) {
-    fail(ErrorCode::bad_file, name, ": key ", quoted(text), " is no token id");
+    fail(ErrorCode::bad_file, name, ": key ", in_quotes(text), " is no token id");
   }
   return id;
 }
@@ -59,7 +59,7 @@ void read_added_tokens_file(const std::string& path, TokenizerConfig& config) {
   std::set<std::string> special(config.additional_special.begin(), config.additional_special.end());
   for (const auto& [key, content] : config.special) special.insert(content);
   for (const auto& [content, id] : file.value().items()) {
-    if (!id.is_number_integer()) fail(ErrorCode::bad_file, path, ": the id of ", quoted(content), " is no integer");
+    if (!id.is_number_integer()) fail(ErrorCode::bad_file, path, ": the id of ", in_quotes(content), " is no integer");
     const bool is_special = special.count(content) > 0;
     const Json token = {{"content", content}, {"special", is_special}, {"normalized", !is_special}};
     config.added.push_back(read_added_token(token, id.get<int64_t>(), path));
@@ -73,7 +73,7 @@ AddedToken read_added_token(const Json& value, int64_t id, const std::string& na
   AddedToken token;
   token.content = object.string("content");
   if (id < 0 || id >= kMaxTokenIds) {
-    fail(ErrorCode::bad_file, name, ": added token ", quoted(token.content), " has id ", id, ", expected 0 to ", kMaxTokenIds - 1);
+    fail(ErrorCode::bad_file, name, ": added token ", in_quotes(token.content), " has id ", id, ", expected 0 to ", kMaxTokenIds - 1);
   }
   if (token.content.size() > kMaxAddedTokenBytes) {
     fail(ErrorCode::bad_file, name, ": added token ", id, " has ", token.content.size(), " bytes, expected at most ",
@@ -131,8 +131,8 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   std::stable_sort(config.added.begin(), config.added.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
   for (size_t i = 1; i < config.added.size(); ++i) {
     if (config.added[i].id == config.added[i - 1].id) {
-      fail(ErrorCode::bad_file, config.name, ": added tokens ", quoted(config.added[i - 1].content), " and ",
-           quoted(config.added[i].content), " share id ", config.added[i].id);
+      fail(ErrorCode::bad_file, config.name, ": added tokens ", in_quotes(config.added[i - 1].content), " and ",
+           in_quotes(config.added[i].content), " share id ", config.added[i].id);
     }
   }
   return config;

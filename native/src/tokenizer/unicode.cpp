@@ -72,7 +72,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   return result.append(text.substr(at));
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
   if (result.size() <= 60) return result;
   size_t end = 57;

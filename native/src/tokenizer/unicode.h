@@ -34,6 +34,6 @@ bool is_word(char32_t c);
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
 /// A string for a message: in quotation marks, control characters escaped, cut after 60 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace vila
