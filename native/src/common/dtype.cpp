@@ -38,6 +38,7 @@ float f16_to_f32(uint16_t v) {
 }
 
 void to_f32(DType type, const void* source, float* target, size_t count) {
+  if (count == 0) return;  // memcpy takes no null pointers, not even for nothing.
   const auto* bytes = static_cast<const uint8_t*>(source);
   const auto half = [bytes](size_t i) {  // Files need not align their tensors.
     uint16_t value;
