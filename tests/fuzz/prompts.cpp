@@ -50,7 +50,7 @@ void check_slots(const Prompt& prompt, const TokenizerBase& tokenizer, const Pro
   }
   expect(tokenizer.decode(ids, false) == text, "text is lost");
 
-  const ExpandedSpans spans = expand_spans(slots, 16);
+  const ExpandedSpans spans = expand_spans(slots, std::vector<int32_t>(static_cast<size_t>(images), 16));
   expect(spans.image_spans.size() == 2 * static_cast<size_t>(images), "a span is lost");
   expect(spans.sequence_length == static_cast<int32_t>(ids.size()) + 16 * images, "the length is wrong");
 }

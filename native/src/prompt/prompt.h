@@ -72,7 +72,8 @@ struct ExpandedSpans {
   int32_t sequence_length = 0;      ///< positions in all
   std::vector<int32_t> image_spans; ///< start, length of each image in reading order, flattened pairs
 };
-/// Throws capacity when the sequence does not fit an int32.
-ExpandedSpans expand_spans(const std::vector<PromptSlot>& slots, int32_t tokens_per_image);
+/// `image_tokens` has the token count of each image, by the index in the slots. Throws capacity when the sequence does not fit an
+/// int32.
+ExpandedSpans expand_spans(const std::vector<PromptSlot>& slots, const std::vector<int32_t>& image_tokens);
 
 }  // namespace vila

@@ -126,15 +126,20 @@ std::vector<PromptSlot> tokenize_prompt(const std::vector<PromptPart>& chunks, c
   return tokenize_chunks(chunks, tokenizer, spec);
 }
 
-ExpandedSpans expand_spans(const std::vector<PromptSlot>& slots, int32_t tokens_per_image) {
+ExpandedSpans expand_spans(const std::vector<PromptSlot>& slots, const std::vector<int32_t>& image_tokens) {
   ExpandedSpans spans;
   int64_t length = 0;
   for (const PromptSlot& slot : slots) {
+    int32_t count = 1;
     if (slot.image >= 0) {
+      if (static_cast<size_t>(slot.image) >= image_tokens.size()) {
+        fail(ErrorCode::internal, "prompt: image ", slot.image, " of ", image_tokens.size(), " images");
+      }
+      count = image_tokens[static_cast<size_t>(slot.image)];
       spans.image_spans.push_back(static_cast<int32_t>(length));
-      spans.image_spans.push_back(tokens_per_image);
+      spans.image_spans.push_back(count);
     }
-    length += slot.image >= 0 ? tokens_per_image : 1;
+    length += count;
     if (length > std::numeric_limits<int32_t>::max()) {
       fail(ErrorCode::capacity, "prompt: more than ", std::numeric_limits<int32_t>::max(), " positions");
     }

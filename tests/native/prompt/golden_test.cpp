@@ -66,7 +66,7 @@ TEST_CASE("input_ids, sequence_length and image_spans of every given prompt") {
         if (slot.image >= 0) CHECK(slot.image == images++);
       }
       CHECK(ids == expected.at("input_ids").get<std::vector<int32_t>>());
-      const ExpandedSpans spans = expand_spans(slots, c.tokens_per_image);
+      const ExpandedSpans spans = expand_spans(slots, std::vector<int32_t>(static_cast<size_t>(images), c.tokens_per_image));
       CHECK(spans.sequence_length == expected.at("sequence_length").get<int32_t>());
       std::vector<int32_t> flat;
       for (const Json& span : expected.at("image_spans")) {

@@ -118,9 +118,10 @@ TEST_CASE("inline: a tokenizer and an image token id that disagree are named") {
 
 TEST_CASE("spans of the expanded sequence") {
   const std::vector<PromptSlot> slots = {{1, -1}, {-200, 1}, {-200, 0}, {5, -1}, {-200, 2}};
-  const ExpandedSpans spans = expand_spans(slots, 16);
-  CHECK(spans.sequence_length == 50);
-  CHECK(spans.image_spans == std::vector<int32_t>{1, 16, 17, 16, 34, 16});
-  CHECK(expand_spans({}, 16).sequence_length == 0);
-  CHECK(error_of([&] { expand_spans(slots, 1 << 30); }) == "6:prompt: more than 2147483647 positions");
+  const ExpandedSpans spans = expand_spans(slots, {16, 9, 4});
+  CHECK(spans.sequence_length == 31);
+  CHECK(spans.image_spans == std::vector<int32_t>{1, 9, 10, 16, 27, 4});
+  CHECK(expand_spans({}, {}).sequence_length == 0);
+  CHECK(error_of([&] { expand_spans(slots, {1 << 30, 1 << 30, 4}); }) == "6:prompt: more than 2147483647 positions");
+  CHECK(error_of([&] { expand_spans(slots, {16, 9}); }) == "10:prompt: image 2 of 2 images");
 }
