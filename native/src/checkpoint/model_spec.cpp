@@ -101,6 +101,7 @@ CheckpointDescription read_three_folders(const Root& root) {
     spec.prompt.newline_after_image = true;
     spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
   } else {
+    spec.tokenizer.legacy = false;
     read_prompt_limits(spec.prompt, {&root.config, &language}, spec.language, spec.tokenizer.folder);
   }
   return d;
@@ -184,6 +185,7 @@ CheckpointDescription read_one_folder(const Root& root) {
   spec.tokenizer = find_tokenizer(root.folder);
   const std::string origin = root.config.string("_name_or_path", "") + " " + fs::path(root.folder).filename().string();
   spec.family = origin.find("llava-v1.5") != std::string::npos ? "llava1.5" : "vila1.0";
+  if (spec.family == "vila1.0") spec.tokenizer.legacy = false;
   choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
   read_prompt_limits(spec.prompt, {&root.config}, spec.language, spec.tokenizer.folder);
   return d;

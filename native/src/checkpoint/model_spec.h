@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,9 @@ struct PreprocessSpec {
 struct TokenizerSpec {
   enum class Kind { sentencepiece, bpe_json, bpe_files } kind = Kind::sentencepiece;
   std::string folder;               ///< where tokenizer.model, tokenizer.json, vocab.json ... lie
+  /// tokenizer.model: stands over the "legacy" of tokenizer_config.json (see SentencePieceTokenizer). VILA 1.0 and 1.5 load with
+  /// legacy=False whatever the file says.
+  std::optional<bool> legacy = std::nullopt;
 };
 
 struct PromptSpec {

@@ -30,9 +30,10 @@ std::string strip_right(const std::string& text) {
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(const std::string& folder) : path_(folder + "/tokenizer.model") {
+SentencePieceTokenizer::SentencePieceTokenizer(const std::string& folder, std::optional<bool> legacy)
+    : path_(folder + "/tokenizer.model") {
   const TokenizerConfig config = read_tokenizer_config(folder);
-  legacy_ = config.legacy.value_or(false);
+  legacy_ = legacy.value_or(config.legacy.value_or(false));
   add_prefix_space_ = config.add_prefix_space.value_or(true);
   add_bos_ = config.add_bos.value_or(true);
   add_eos_ = config.add_eos.value_or(false);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,8 +23,9 @@ namespace vila {
 /// with `legacy` false the leading space ("▁") is put before the whole text only and not before each part. Immutable; any thread.
 class SentencePieceTokenizer final : public TokenizerBase {
  public:
-  /// Opens `folder`/tokenizer.model and the small files beside it.
-  explicit SentencePieceTokenizer(const std::string& folder);
+  /// Opens `folder`/tokenizer.model and the small files beside it. `legacy` stands over that of tokenizer_config.json; false where
+  /// neither says it.
+  explicit SentencePieceTokenizer(const std::string& folder, std::optional<bool> legacy = std::nullopt);
 
   std::vector<int32_t> encode(std::string_view text, bool add_special) const override;
   std::string decode(const std::vector<int32_t>& ids, bool skip_special) const override;

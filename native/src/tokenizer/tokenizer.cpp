@@ -39,7 +39,7 @@ std::shared_ptr<const TokenizerBase> open_tokenizer(const TokenizerSpec& spec) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(spec.folder, ignored)) fail(ErrorCode::not_found, spec.folder, ": no such folder");
   switch (spec.kind) {
-    case TokenizerSpec::Kind::sentencepiece: return std::make_shared<SentencePieceTokenizer>(spec.folder);
+    case TokenizerSpec::Kind::sentencepiece: return std::make_shared<SentencePieceTokenizer>(spec.folder, spec.legacy);
     case TokenizerSpec::Kind::bpe_json: return open_bpe_json(spec.folder);
     case TokenizerSpec::Kind::bpe_files: return open_bpe_files(spec.folder);
   }

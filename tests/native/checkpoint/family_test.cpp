@@ -136,6 +136,7 @@ TEST_CASE("NVILA: Qwen2, dynamic_s2, row-major tokens, one-pass tokenization") {
   const auto checkpoint = Checkpoint::open(dir.path().string());
   const ModelSpec& spec = checkpoint->spec();
   CHECK(spec.family == "nvila");
+  CHECK_FALSE(spec.tokenizer.legacy.has_value());
   CHECK(spec.language.model_type == "qwen2");
   CHECK(spec.language.qkv_bias);
   CHECK_FALSE(spec.projector.column_major);
@@ -190,6 +191,7 @@ TEST_CASE("llava-hf: one configuration, an image token, centre crop") {
   const auto checkpoint = Checkpoint::open(dir.path().string());
   const ModelSpec& spec = checkpoint->spec();
   CHECK(spec.family == "llava1.5");
+  CHECK_FALSE(spec.tokenizer.legacy.has_value());
   CHECK(spec.weight_dtype == DType::f16);
   CHECK(spec.language.prefix == "language_model.");
   CHECK(spec.language.head_prefix == "language_model.");

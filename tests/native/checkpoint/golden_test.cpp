@@ -94,6 +94,7 @@ TEST_CASE("three folders: Llama-3, SigLIP, mlp_downsample") {
 
   CHECK(spec.tokenizer.kind == TokenizerSpec::Kind::bpe_json);
   CHECK(spec.tokenizer.folder == folder + "/llm");
+  CHECK(spec.tokenizer.legacy == false);
   CHECK(spec.prompt.template_id == "llama_3");
   CHECK(spec.prompt.template_reason == "Llama-3 chat tokens, and nothing says that <|eot_id|> ends a turn");
   CHECK(spec.prompt.tokenization == PromptSpec::Tokenization::chunks);
@@ -156,6 +157,7 @@ TEST_CASE("one folder: Llama-2, CLIP in a sub-folder, linear") {
 
   CHECK(spec.tokenizer.kind == TokenizerSpec::Kind::sentencepiece);
   CHECK(spec.tokenizer.folder == folder);
+  CHECK(spec.tokenizer.legacy == false);
   CHECK(spec.prompt.template_id == "vicuna_v1");
   CHECK(spec.prompt.template_reason == "a Llama-2 tokenizer without chat tokens");
   CHECK(spec.prompt.max_length == 4096);
