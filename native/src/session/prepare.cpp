@@ -90,18 +90,18 @@ PreparedPrompt prepare_prompt(const Engine& engine, const Prompt& prompt) {
 
 TokenizedPrompt tokenize(const Engine& engine, const Prompt& prompt) {
   const Views views = look_at(engine, prompt);
+  const std::vector<PromptSlot> slots = tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec());
   TokenizedPrompt result;
   result.text = prompt_text(views.chunks);
-  for (const PromptSlot& slot : tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec())) {
+  std::vector<int32_t> image_tokens;
+  for (const PromptSlot& slot : slots) {
     result.input_ids.push_back(slot.id);
-    int32_t count = 1;
-    if (slot.image >= 0) {
-      count = static_cast<int32_t>(engine.vision().token_count(views.images[static_cast<size_t>(slot.image)]));
-      result.image_spans.push_back(result.sequence_length);
-      result.image_spans.push_back(count);
-    }
-    result.sequence_length += count;
+    if (slot.image < 0) continue;
+    image_tokens.push_back(static_cast<int32_t>(engine.vision().token_count(views.images[static_cast<size_t>(slot.image)])));
   }
+  ExpandedSpans spans = expand_spans(slots, image_tokens);
+  result.sequence_length = spans.sequence_length;
+  result.image_spans = std::move(spans.image_spans);
   return result;
 }
 
