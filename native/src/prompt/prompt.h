@@ -62,7 +62,8 @@ struct PromptSlot {
 ///   alone with special tokens. If the first one's ids begin with BOS, one BOS is kept and the first id of every text is dropped.
 ///   Images stand between them.
 /// - inline_token (llava-hf, NVILA): one pass over the whole text in which the token of spec.image_token_id stands for each
-///   image. Where the text itself holds that token, it is spelled out in smaller tokens, so that it stays text.
+///   image. Where the text itself holds that token, it is spelled out in smaller tokens, so that it stays text. With
+///   newline_after_image the id may lie beyond the tokenizer's vocabulary (NVILA adds the token at load).
 /// With spec.newline_after_image the ids of "\n" follow each image. Throws bad_file where tokenizer and image token id disagree.
 std::vector<PromptSlot> tokenize_prompt(const std::vector<PromptPart>& chunks, const TokenizerBase& tokenizer,
                                         const PromptSpec& spec);

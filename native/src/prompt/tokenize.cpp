@@ -73,6 +73,21 @@ Ids spell(const std::string& token, const TokenizerBase& tokenizer, int32_t id) 
   return ids;
 }
 
+/// Where the tokenizer was saved without the image token, which NVILA then adds at load: an added token cuts the text before anything
+/// else looks at it, so the texts between images are tokenised alone.
+std::vector<PromptSlot> tokenize_between(const std::vector<PromptPart>& chunks, const TokenizerBase& tokenizer,
+                                         const PromptSpec& spec) {
+  Slots slots(tokenizer, spec);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (chunks[i].image == PromptPart::kText) {
+      slots.text(tokenizer.encode(chunks[i].text, i == 0));
+    } else {
+      slots.image(chunks[i].image);
+    }
+  }
+  return slots.take();
+}
+
 std::vector<PromptSlot> tokenize_inline(const std::vector<PromptPart>& chunks, const TokenizerBase& tokenizer,
                                         const PromptSpec& spec) {
   if (spec.image_token_id < 0 || spec.image_token_id >= tokenizer.vocab_size()) {
@@ -120,7 +135,10 @@ std::vector<PromptSlot> tokenize_inline(const std::vector<PromptPart>& chunks, c
 std::vector<PromptSlot> tokenize_prompt(const std::vector<PromptPart>& chunks, const TokenizerBase& tokenizer,
                                         const PromptSpec& spec) {
   switch (spec.tokenization) {
-    case PromptSpec::Tokenization::inline_token: return tokenize_inline(chunks, tokenizer, spec);
+    case PromptSpec::Tokenization::inline_token:
+      // Only NVILA puts line ends behind images.
+      return spec.newline_after_image && spec.image_token_id >= tokenizer.vocab_size() ? tokenize_between(chunks, tokenizer, spec)
+                                                                                       : tokenize_inline(chunks, tokenizer, spec);
     case PromptSpec::Tokenization::chunks: break;
   }
   return tokenize_chunks(chunks, tokenizer, spec);

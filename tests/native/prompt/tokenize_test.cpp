@@ -104,6 +104,12 @@ TEST_CASE("inline: the image token written as text is spelled out") {
         "5:prompt: text holds the image token \"A\", which has no smaller tokens");
 }
 
+TEST_CASE("inline: NVILA's image token may lie beyond the tokenizer's vocabulary; the texts between images stay apart") {
+  const FakeTokenizer tokenizer({"\n\n"});
+  CHECK(shown(tokenize_prompt({text("A\n"), image(1), text("\n<image>"), image(0)}, tokenizer, inline_token(300, true))) ==
+        "65 10 [300:1] 10 10 60 105 109 97 103 101 62 [300:0] 10");
+}
+
 TEST_CASE("inline: a tokenizer and an image token id that disagree are named") {
   const FakeTokenizer tokenizer({"<im", "<image>"});
   CHECK(error_of([&] { tokenize_prompt({image(0)}, tokenizer, inline_token(257, false)); }) ==

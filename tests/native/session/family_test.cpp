@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every family of the model table, as small random checkpoints in the layout of its release: pixels, features, image tokens, prompt
+// ids and logits of the engine against the plain forward pass.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+
+#include "checkpoint/patch_json.h"
+#include "reference/forward.h"
+#include "session/engine.h"
+#include "support/byte_tokenizer.h"
+#include "support/checkpoint_writer.h"
+#include "support/npy.h"
+#include "vila/vila.h"
+
+using namespace vila;           // NOLINT
+using namespace vila::testing;  // NOLINT
+namespace fs = std::filesystem;
+using Layout = RandomCheckpoint::Layout;
+using Tower = RandomCheckpoint::Tower;
+using reference::Matrix;
+using Pixels = std::vector<float>;
+
+namespace {
+
+constexpr double kPixels = 1e-5, kFeatures = 1e-4, kLogits = 2e-4;  // tests/data/README.md
+
+const std::string kVicuna =
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite "
+    "answers to the user's questions. USER: ";
+const std::string kLlama3 =
+    "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nYou are a helpful language and vision assistant. You are able "
+    "to "
+    "understand the visual content that the user provides, and assist the user with a variety of tasks using natural language.";
+const std::string kLlama3User = "<|start_header_id|>user<|end_header_id|>\n\n";
+const std::string kQwen2 = "<|im_start|>system\nYou are a helpful assistant<|im_end|>\n<|im_start|>user\n";
+const std::string kQwen2End = "<|im_end|>\n<|im_start|>assistant\n";
+
+/// How text becomes ids around images.
+enum class Rule {
+  chunks,    ///< each text alone, one BOS at the start
+  one_text,  ///< `<image>` is a token of the text
+  nvila,     ///< the same, a line end's ids after each image
+};
+
+struct Row {
+  std::string name;
+  RandomCheckpoint shape;
+  Rule rule = Rule::chunks;
+  std::string before, after;                                             ///< what the template puts around the user's words
+  std::function<void(const fs::path&)> change = [](const fs::path&) {};  ///< to what was written
+};
+
+Image noise_image(int32_t width, int32_t height, uint32_t state) {
+  std::vector<uint8_t> rgb(static_cast<size_t>(width) * static_cast<size_t>(height) * 3);
+  for (uint8_t& value : rgb) value = static_cast<uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
+  return Image::from_rgb(rgb.data(), rgb.size(), width, height);
+}
+
+/// The rectangle of an image, zero beyond its edges.
+Image part_of(const Image& image, int32_t left, int32_t top, int32_t width, int32_t height) {
+  std::vector<uint8_t> rgb;
+  for (int32_t y = top; y < top + height; ++y) {
+    const uint8_t* row = image.rgb() + 3 * (y * image.width() + left);
+    rgb.insert(rgb.end(), row, row + 3 * width);
+  }
+  return Image::from_rgb(rgb.data(), rgb.size(), width, height);
+}
+
+/// Planes [3,h,w] with the tower's mean and deviation.
+Pixels normalized(const Image& image, Tower tower) {
+  static const std::map<Tower, std::array<std::array<double, 3>, 2>> numbers = {
+      {Tower::clip, {{{0.48145466, 0.4578275, 0.40821073}, {0.26862954, 0.26130258, 0.27577711}}}},
+      {Tower::siglip, {{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}}},
+      {Tower::internvit, {{{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}}}}};
+  const auto& [mean, deviation] = numbers.at(tower);
+  Pixels planes;
+  for (size_t c = 0; c < 3; ++c) {
+    for (size_t i = c; i < image.rgb_size(); i += 3) {
+      planes.push_back(static_cast<float>((image.rgb()[i] / 255.0 - mean[c]) / deviation[c]));
+    }
+  }
+  return planes;
+}
+
+/// One square, by the rule of the row's family.
+Pixels square_of(const Image& image, const RandomCheckpoint& shape, int32_t side) {
+  if (shape.layout == Layout::llava_hf) {  // Shortest edge, then the middle.
+    const int32_t shorter = std::min(image.width(), image.height());
+    const Image resized = image.resize(side * image.width() / shorter, side * image.height() / shorter);
+    return normalized(part_of(resized, (resized.width() - side) / 2, (resized.height() - side) / 2, side, side), shape.tower);
+  }
+  if (shape.aspect == "pad") {
+    const std::array<uint8_t, 3> color = {122, 116, 104};
+    const int32_t longer = std::max(image.width(), image.height());
+    std::vector<uint8_t> rgb;
+    for (int32_t i = 0; i < longer * longer; ++i) rgb.insert(rgb.end(), color.begin(), color.end());
+    const int32_t left = (longer - image.width()) / 2, top = (longer - image.height()) / 2;
+    for (int32_t y = 0; y < image.height(); ++y) {
+      std::copy_n(image.rgb() + 3 * y * image.width(), 3 * image.width(), rgb.begin() + 3 * ((top + y) * longer + left));
+    }
+    return normalized(Image::from_rgb(rgb.data(), rgb.size(), longer, longer).resize(side, side), shape.tower);
+  }
+  return normalized(image.resize(side, side), shape.tower);
+}
+
+/// A written checkpoint, loaded by the engine and by the plain pass.
+struct Loaded {
+  explicit Loaded(const Row& from) : row(from) {
+    write_checkpoint(folder(), row.shape);
+    row.change(folder());
+    options.cache_dir = (dir / "cache").string();
+    plain.emplace(folder());
+    model.emplace(Model::load(folder().string(), options, nullptr));
+  }
+  fs::path folder() const { return dir / "model"; }
+
+  const Row& row;
+  TempDir dir;
+  LoadOptions options;
+  std::optional<reference::PlainModel> plain;
+  std::optional<Model> model;
+  double features = 0, tokens = 0, logits = 0;  ///< largest differences seen
+
+  int32_t square_side() const {
+    const bool s2 = !row.shape.s2_scales.empty() && row.shape.aspect != "dynamic_s2";
+    return static_cast<int32_t>(s2 ? plain->scales().back() : static_cast<size_t>(row.shape.image));
+  }
+
+  /// The image as one square: checks every stage and returns the plain pass's tokens.
+  Matrix square_tokens(const Image& image) {
+    const EncodedImage encoded = model->encode_image(image);
+    const Pixels pixels = square_of(image, row.shape, square_side());
+    CHECK(max_abs_difference(encoded.pixel_values, pixels) < kPixels);
+    const Matrix wanted = plain->features(encoded.pixel_values), projected = plain->project(wanted);
+    features = std::max(features, max_abs_difference(encoded.vision_features, wanted.v));
+    CHECK(features < kFeatures);
+    CHECK(encoded.feature_shape == std::vector<int64_t>{1, static_cast<int64_t>(wanted.rows), static_cast<int64_t>(wanted.cols)});
+    check_tokens(encoded.projected, projected);
+    CHECK(encoded.projected_shape ==
+          std::vector<int64_t>{1, static_cast<int64_t>(projected.rows), static_cast<int64_t>(projected.cols)});
+    CHECK(static_cast<size_t>(model->info().tokens_per_image) == projected.rows);
+    return projected;
+  }
+
+  void check_tokens(const std::vector<float>& got, const Matrix& wanted) {
+    tokens = std::max(tokens, max_abs_difference(got, wanted.v));
+    CHECK(tokens < kFeatures);
+  }
+
+  /// The user's words in the row's template, `<image>` for each image, and the ids of that text.
+  std::vector<int> expected_ids(const std::string& words) const {
+    const std::string text = row.before + words + row.after;
+    const Tokenizer tokenizer = model->tokenizer();
+    const int image = model->info().image_placeholder_id;
+    if (row.rule == Rule::one_text) return tokenizer.encode(text, true);
+    std::vector<int> ids;
+    for (size_t at = 0; at <= text.size();) {
+      const size_t mark = std::min(text.find("<image>", at), text.size());
+      std::vector<int> part = tokenizer.encode(text.substr(at, mark - at), row.rule == Rule::chunks);
+      if (row.rule == Rule::chunks && at > 0) part.erase(part.begin());  // Each text has its own BOS; the first one's stays.
+      ids.insert(ids.end(), part.begin(), part.end());
+      if (mark < text.size()) {
+        ids.push_back(image);
+        if (row.rule == Rule::nvila) ids.push_back('\n');
+      }
+      at = mark + std::string("<image>").size();
+    }
+    return ids;
+  }
+
+  /// Checks text, ids and spans of a prompt with these image tokens, then the logits of its last position and of two more tokens.
+  void check_prompt(const Prompt& prompt, const std::string& words, const std::vector<Matrix>& images) {
+    const TokenizedPrompt tokenized = model->tokenize(prompt);
+    CHECK(tokenized.text == row.before + words + row.after);
+    std::vector<int> ids = expected_ids(words);
+    REQUIRE(tokenized.input_ids == ids);
+    const int placeholder = model->info().image_placeholder_id;
+    std::vector<int> spans;
+    int position = 0;
+    for (const int id : ids) {
+      const int count = id == placeholder ? static_cast<int>(images.at(spans.size() / 2).rows) : 1;
+      if (id == placeholder) spans.insert(spans.end(), {position, count});
+      position += count;
+    }
+    CHECK(tokenized.image_spans == spans);
+    CHECK(spans.size() == 2 * images.size());
+    CHECK(tokenized.sequence_length == position);
+
+    Session session = model->new_session();
+    session.prefill(prompt);
+    CHECK(session.position() == position);
+    for (int step = 0; step < 3; ++step) {
+      const Matrix all = plain->language.logits(plain->splice(ids, images, placeholder));
+      const std::vector<float> wanted(all[all.rows - 1], all[all.rows - 1] + all.cols);
+      logits = std::max(logits, max_abs_difference(session.logits(), wanted));
+      CHECK(logits < kLogits);
+      ids.push_back(static_cast<int>(std::max_element(wanted.begin(), wanted.end()) - wanted.begin()));
+      if (ids.back() == placeholder) break;  // Generated, it is text, which splice() cannot know.
+      if (step < 2) session.decode(ids.back());
+    }
+  }
+
+  /// Two images in one prompt: untiled in every family.
+  void check_two_images() {
+    const Image first = noise_image(37, 21, 1), second = noise_image(18, 40, 2);
+    Prompt prompt;
+    prompt.begin_turn(Role::user).add_image(first).add_text("\nand ").add_image(second).add_text(": compare them.");
+    check_prompt(prompt, "<image>\nand <image>: compare them.", {square_tokens(first), square_tokens(second)});
+  }
+
+  void report(const std::string& what) const {
+    MESSAGE(row.name, " | ", what, " | features ", features, " | tokens ", tokens, " | logits ", logits);
+  }
+};
+
+Row row(const std::string& name, uint64_t seed) {
+  Row r;
+  r.name = name;
+  r.shape.seed = seed;
+  r.shape.hidden = 64, r.shape.heads = 4, r.shape.kv_heads = 2, r.shape.max_positions = 1024;
+  r.shape.tokenizer = data("cases/vila10-clip-linear/model");
+  r.before = kVicuna;
+  r.after = " ASSISTANT:";
+  return r;
+}
+
+Row llama_3_row(const std::string& name, uint64_t seed, const std::string& eos, const std::string& end, const std::string& header) {
+  Row r = row(name, seed);
+  r.shape.tokenizer = data("cases/vila15-llama3-siglip/model/llm");
+  r.shape.vocab = 1024, r.shape.rope_theta = 500000;
+  r.before = kLlama3 + end + kLlama3User;
+  r.after = end + "<|start_header_id|>" + header + "<|end_header_id|>\n\n";
+  r.change = [eos](const fs::path& folder) { patch_json(folder / "llm/config.json", R"({"eos_token_id": )" + eos + "}"); };
+  return r;
+}
+
+const std::vector<std::string> kQwen2Added = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "[BOS]", "[PAD]"};
+const std::vector<std::string> kMediaAdded = {"<vila/sentinel>", "<image>", "<vila/video>"};
+
+/// As released: the media tokens are known to the tokenizer and lie behind the embedding table.
+Row nvila_row(const std::string& name, uint64_t seed, bool media_saved = true) {
+  Row r = row(name, seed);
+  r.rule = Rule::nvila;
+  r.before = kQwen2;
+  r.after = kQwen2End;
+  r.shape.qwen2 = true, r.shape.rms_eps = 1e-6, r.shape.rope_theta = 1e6;
+  r.shape.hidden = 112, r.shape.heads = 14, r.shape.kv_heads = 2;
+  r.shape.image = 16, r.shape.tokenizer.clear();
+  r.shape.vocab = kFirstAddedByteToken + static_cast<int64_t>(kQwen2Added.size());
+  r.change = [media_saved](const fs::path& folder) {
+    std::vector<std::string> added = kQwen2Added;
+    if (media_saved) added.insert(added.end(), kMediaAdded.begin(), kMediaAdded.end());
+    write_byte_tokenizer(folder / "llm", added, media_saved);
+  };
+  return r;
+}
+
+Row nvila_8b_row() {
+  Row r = nvila_row("NVILA-8B, NVILA-15B", 21);
+  r.shape.aspect = "dynamic_s2", r.shape.s2_scales = "16,32,48";
+  const auto write_tokenizer = r.change;
+  r.change = [write_tokenizer](const fs::path& folder) {
+    write_tokenizer(folder);
+    patch_json(folder / "config.json",
+               R"({"dynamic_s2": true, "s2_resize_output_to_scale_idx": -1, "min_tiles": 1, "max_tiles": 12})");
+  };
+  return r;
+}
+
+Row nvila_lite_row(bool tied = false) {
+  Row r = nvila_row("NVILA-Lite-8B, NVILA-Lite-15B", 22);
+  r.shape.aspect = "dynamic", r.shape.projector = "mlp_downsample_3x3_fix", r.shape.tied_head = tied;
+  return r;
+}
+
+std::vector<Row> square_rows() {
+  std::vector<Row> rows;
+  const auto add = [&rows](Row r, const auto& change) {
+    change(r);
+    rows.push_back(std::move(r));
+  };
+  const auto as_is = [](Row&) {};
+  add(row("VILA1.5-3b, -13b", 1), as_is);
+  add(row("VILA1.5-3b-s2", 2), [](Row& r) { r.shape.s2_scales = "20,40"; });
+  add(row("VILA1.5-3b-s2, merged at the largest scale, three scales", 3), [](Row& r) {
+    r.shape.s2_scales = "20,40,60", r.shape.max_positions = 2048;
+    r.change = [](const fs::path& folder) { patch_json(folder / "config.json", R"({"s2_resize_output_to_scale_idx": -1})"); };
+  });
+  add(row("VILA1.5-40b", 4), [](Row& r) {
+    r.shape.tower = Tower::internvit, r.shape.vision_heads = 5, r.shape.vision_hidden = 40, r.shape.image = 24;
+    r.shape.hidden = 56, r.shape.heads = 7, r.shape.kv_heads = 1, r.shape.rope_theta = 5e6, r.shape.vocab = 648;
+    r.before = "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n";
+    r.after = "<|im_end|><|im_start|>assistant\n";
+    r.change = [](const fs::path& folder) {
+      patch_json(folder / "config.json", R"({"mm_vision_select_layer": -1})");
+      patch_json(folder / "llm/tokenizer_config.json", R"({"added_tokens_decoder": {
+        "640": {"content": "<|im_start|>", "special": true}, "641": {"content": "<|im_end|>", "special": true}}})");
+    };
+  });
+  add(llama_3_row("Llama-3-VILA1.5-8B", 5, "1009", "<|end_of_text|>", "system"), as_is);
+  add(llama_3_row("Llama-3-VILA1.5-8B-Fix", 6, "[1009, 1017]", "<|eot_id|>", "assistant"), as_is);
+  add(llama_3_row("Llama-3-LongVILA-8B, linear RoPE scaling", 7, "[1009, 1017]", "<|eot_id|>", "assistant"), [](Row& r) {
+    r.shape.max_positions = 300;
+    r.change = [](const fs::path& folder) {
+      patch_json(folder / "llm/config.json", R"({"eos_token_id": [1009, 1017], "model_max_length": 700})");
+    };
+  });
+  add(row("rope_scaling in the configuration", 8), [](Row& r) {
+    r.change = [](const fs::path& folder) {
+      patch_json(folder / "llm/config.json", R"({"rope_scaling": {"type": "linear", "factor": 2.5}})");
+    };
+  });
+  add(nvila_row("LongVILA-R1-7B", 9), [](Row& r) { r.shape.projector = "mlp_downsample_2x2_fix"; });
+  add(nvila_row("NVILA, media tokens not saved, odd grid", 10, false), [](Row& r) { r.shape.image = 20; });
+  add(nvila_8b_row(), as_is);
+  add(nvila_lite_row(), as_is);
+  add(row("LLaVA-1.5, llava-hf", 11), [](Row& r) {
+    r.shape.layout = Layout::llava_hf, r.shape.tower = Tower::clip, r.shape.vocab = 704, r.shape.kv_heads = 4, r.shape.shards = 3;
+    r.rule = Rule::one_text;
+    r.before = "USER: ";
+    r.change = [](const fs::path& folder) {
+      patch_json(folder / "config.json", R"({"image_token_index": 640})");
+      patch_json(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {
+        "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
+    };
+  });
+  add(row("VILA-7b, -13b, -2.7b, LLaVA-1.5 (tower among the tensors)", 12), [](Row& r) {
+    r.shape.layout = Layout::one_folder_inside, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu",
+    r.shape.aspect = "pad";
+    r.shape.kv_heads = 4;
+  });
+  add(row("VILA 1.0, linear projector, tower in its folder", 13), [](Row& r) {
+    r.shape.layout = Layout::one_folder, r.shape.tower = Tower::clip, r.shape.projector = "linear", r.shape.aspect = "pad";
+  });
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("families: two images, one square each") {
+  for (const Row& r : square_rows()) {
+    CAPTURE(r.name);
+    Loaded loaded(r);
+    loaded.check_two_images();
+    loaded.report("two images");
+  }
+}
+
+TEST_CASE("NVILA: an image alone enters as tiles at three scales") {
+  const Row r = nvila_8b_row();
+  Loaded loaded(r);
+  const auto engine = Engine::load(loaded.folder().string(), loaded.options, nullptr);
+  const int32_t tile = 16;
+  const std::pair<int32_t, int32_t> sizes[] = {{48, 48}, {90, 31}, {20, 130}, {40, 30}, {33, 70}};
+  for (const auto& [width, height] : sizes) {
+    CAPTURE(width);
+    CAPTURE(height);
+    const Image image = noise_image(width, height, 3);
+    const auto [columns, rows] = reference::choose_tiles(static_cast<size_t>(width), static_cast<size_t>(height), 9, tile);
+    std::vector<std::vector<Pixels>> tiles;
+    const std::pair<size_t, size_t> grids[] = {{1, 1}, {2, 2}, {columns, rows}};
+    for (const auto& [across, down] : grids) {
+      const Image squeezed = image.resize(static_cast<int32_t>(across) * tile, static_cast<int32_t>(down) * tile);
+      tiles.emplace_back();
+      for (int32_t y = 0; y < squeezed.height(); y += tile) {
+        for (int32_t x = 0; x < squeezed.width(); x += tile)
+          tiles.back().push_back(normalized(part_of(squeezed, x, y, tile, tile), Tower::siglip));
+      }
+    }
+    const Matrix tokens = loaded.plain->tiled(tiles, rows, columns);
+    CHECK(tokens.rows == rows * columns * 4);
+    loaded.check_tokens(*engine->vision().encode({image, true}, nullptr), tokens);
+    Prompt prompt;
+    prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
+    loaded.check_prompt(prompt, "<image>What is this?", {tokens});
+  }
+  loaded.report("tiles");
+}
+
+TEST_CASE("NVILA-Lite: an image alone enters as tiles and a thumbnail, a line each") {
+  for (const bool tied : {false, true}) {
+    Row r = nvila_lite_row(tied);
+    if (tied) r.name = "NVILA-Lite-2B (tied head)";
+    Loaded loaded(r);
+    const int32_t tile = 16;
+    const std::pair<int32_t, int32_t> sizes[] = {{48, 48}, {90, 31}, {20, 130}, {16, 16}, {33, 70}};
+    for (const auto& [width, height] : sizes) {
+      CAPTURE(width);
+      CAPTURE(height);
+      const Image image = noise_image(width, height, 4);
+      const auto [columns, rows] = reference::choose_tiles(static_cast<size_t>(width), static_cast<size_t>(height), 1, tile);
+      const Image squeezed = image.resize(static_cast<int32_t>(columns) * tile, static_cast<int32_t>(rows) * tile);
+      std::vector<Matrix> images;
+      std::string words;
+      for (int32_t y = 0; y < squeezed.height(); y += tile) {
+        for (int32_t x = 0; x < squeezed.width(); x += tile)
+          images.push_back(loaded.square_tokens(part_of(squeezed, x, y, tile, tile)));
+      }
+      if (images.size() > 1) images.push_back(loaded.square_tokens(image.resize(tile, tile)));
+      for (size_t i = 0; i < images.size(); ++i) words += "<image>\n";
+      words += "What is this?";
+      Prompt prompt;
+      prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
+      loaded.check_prompt(prompt, words, images);
+    }
+    loaded.report("tiles");
+  }
+}
+
+TEST_CASE("NVILA: the ids of a prompt, one by one") {
+  const Row r = nvila_8b_row();
+  const Loaded loaded(r);
+  const Image image = noise_image(8, 8, 5);
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_image(image).add_image(image).add_text("\n\nHi");
+  std::vector<int> ids;
+  const auto text = [&ids](const std::string& bytes) { ids.insert(ids.end(), bytes.begin(), bytes.end()); };
+  const int im_start = 258, im_end = 259, mark = 263, two_line_ends = 256;
+  ids.push_back(im_start), text("system\nYou are a helpful assistant"), ids.push_back(im_end), text("\n");
+  ids.push_back(im_start), text("user\n");
+  ids.insert(ids.end(), {mark, '\n', mark, '\n', two_line_ends});
+  text("Hi"), ids.push_back(im_end), text("\n"), ids.push_back(im_start), text("assistant\n");
+  CHECK(loaded.model->tokenize(prompt).input_ids == ids);
+  CHECK(loaded.model->info().image_placeholder_id == mark);
+  CHECK(mark >= loaded.model->info().vocab_size);
+}
