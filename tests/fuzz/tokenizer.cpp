@@ -44,8 +44,8 @@ constexpr const char* kSmall = R"json({"added_tokens":[
 const std::vector<std::string> kTokens = {
     "\"type\":", "\"BPE\"", "\"ByteLevel\"", "\"Metaspace\"", "\"Split\"", "\"Sequence\"", "\"NFC\"", "\"NFD\"", "\"ByteFallback\"",
     "\"Fuse\"", "\"Strip\"", "\"Replace\"", "\"TemplateProcessing\"", "null", "true", "false", "-1", "2000000", "4294967296",
-    "\"use_regex\":true", "\"add_prefix_space\":true", "\"Regex\":\"", "\\\\s+", "\\\\p{L}", "(?:a|b)*", "[^a]", "{1,3}", "(?=", "(?<=",
-    "(?R)", "(a*)*", "\\u2581", "\"id\":3", "\"added_tokens_decoder\":{\"5\":{\"content\":\"<s>\"}},", "\"legacy\":true,",
+    "\"use_regex\":true", "\"add_prefix_space\":true", "\"Regex\":\"", "\\\\s+", "\\\\p{L}", "(?:a|b)*", "[^a]", "{1,3}", "(?=",
+    "(?<=", "(?R)", "(a*)*", "\\u2581", "\"id\":3", "\"added_tokens_decoder\":{\"5\":{\"content\":\"<s>\"}},", "\"legacy\":true,",
     std::string("\x1A\x02\x18\x00", 4), std::string("\x18\x02", 2)};
 // clang-format on
 

@@ -82,7 +82,7 @@ void check_charsmap(std::string_view map, const std::string& name) {
   if (trie_bytes == 0 || trie_bytes >= map.size() || trie_bytes % kBlock != 0) damaged("its trie has an impossible size");
   const std::string_view strings = map.substr(trie_bytes);
   if (strings.back() != '\0') damaged("its last string does not end");
-  const uint32_t units = trie_bytes / sizeof(Unit);
+  const uint32_t units = static_cast<uint32_t>(trie_bytes / sizeof(Unit));
   const auto unit_at = [&map](uint32_t index) {
     Unit unit;
     std::memcpy(&unit.bits, map.data() + size_t{index} * sizeof unit.bits, sizeof unit.bits);
