@@ -65,7 +65,7 @@ struct TemplateEvidence {
   const std::string& folder;  ///< of the checkpoint
   const std::string& tokenizer_folder;
 };
-/// Fills template_id and template_reason.
+/// Fills template_id, template_reason and system.
 void choose_template(PromptSpec& prompt, const TemplateEvidence& evidence);
 /// Fills max_length from the keys of `configs` (first that has one), else the tokenizer's, else the model's limit.
 void read_prompt_limits(PromptSpec& prompt, const std::vector<const JsonObject*>& configs, const LanguageSpec& language,

@@ -97,6 +97,7 @@ struct TokenizerSpec {
 struct PromptSpec {
   std::string template_id;          ///< the checkpoint's own; see the template table
   std::string template_reason;      ///< why it was chosen, one phrase for doctor
+  std::optional<std::string> system;  ///< stands in template_id for the table's system text
   /// VILA 1.0/1.5 tokenise each chunk between images alone; NVILA and llava-hf tokenise in one pass with an image token.
   enum class Tokenization { chunks, inline_token } tokenization = Tokenization::chunks;
   int64_t image_token_id = -200;

@@ -45,8 +45,11 @@ std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSp
   }
 
   Chunks chunks;
-  if (prompt.system.has_value() || row.system != nullptr) {
-    chunks.text(row.system_prefix).text(prompt.system.has_value() ? *prompt.system : row.system).text(row.system_suffix);
+  const std::optional<std::string> own = row.id == spec.template_id ? spec.system : std::nullopt;
+  if (const std::optional<std::string>& system = prompt.system.has_value() ? prompt.system : own) {
+    chunks.text(row.system_prefix).text(*system).text(row.system_suffix);
+  } else if (row.system != nullptr) {
+    chunks.text(row.system_prefix).text(row.system).text(row.system_suffix);
   }
   bool first = true;
   for (const PromptTurn& turn : prompt.turns) {

@@ -73,7 +73,10 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
   report(progress, "tokenizer", 0.02);
   engine->tokenizer_ = open_tokenizer(spec.tokenizer);
   engine->prompt_spec_ = spec.prompt;
-  if (!options.prompt_template.empty()) engine->prompt_spec_.template_id = options.prompt_template;
+  if (!options.prompt_template.empty() && options.prompt_template != spec.prompt.template_id) {
+    engine->prompt_spec_.template_id = options.prompt_template;
+    engine->prompt_spec_.system.reset();
+  }
   engine->backend_ = plan::onnxruntime_backend();
   engine->plans_ = make_plans(*engine->checkpoint_, *engine->backend_, options, progress, nullptr);
   engine->embeddings_.emplace(*engine->checkpoint_);

@@ -315,6 +315,17 @@ std::vector<Row> square_rows() {
   });
   add(nvila_row("LongVILA-R1-7B", 9), [](Row& r) { r.shape.projector = "mlp_downsample_2x2_fix"; });
   add(nvila_row("NVILA, media tokens not saved, odd grid", 10, false), [](Row& r) { r.shape.image = 20; });
+  add(nvila_row("NVILA, the tokenizer's own chat template", 14), [](Row& r) {
+    r.before =
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n";
+    const auto write_tokenizer = r.change;
+    r.change = [write_tokenizer](const fs::path& folder) {
+      write_tokenizer(folder);
+      patch_json(
+          folder / "llm/tokenizer_config.json",
+          R"({"chat_template": "{%- if tools %}{{- '<|im_start|>system\\n' }}{%- endif %}{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}{%- endif %}"})");
+    };
+  });
   add(nvila_8b_row(), as_is);
   add(nvila_lite_row(), as_is);
   add(row("LLaVA-1.5, llava-hf", 11), [](Row& r) {
