@@ -323,7 +323,9 @@ std::vector<Row> square_rows() {
       write_tokenizer(folder);
       patch_json(
           folder / "llm/tokenizer_config.json",
-          R"({"chat_template": "{%- if tools %}{{- '<|im_start|>system\\n' }}{%- endif %}{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}{%- endif %}"})");
+          R"({"chat_template": "{%- if tools %}{{- '<|im_start|>system\\n' }}{%- endif %}{%- if messages[0]['role'] == 'system' %})"
+          R"({{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\nYou are )"
+          R"(Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}{%- endif %}"})");
     };
   });
   add(nvila_8b_row(), as_is);
