@@ -13,6 +13,19 @@ native_count() {
     END { if (programs == 0 || empty) exit 1; print total }' "$1/Testing/Temporary/LastTest.log"
 }
 
+# native_failures BUILD_FOLDER: the last lines of each failed program of the last ctest run.
+native_failures() {
+  awk '
+    /^[0-9]+\/[0-9]+ Testing: / { name = $3; count = 0 }
+    /^<end of output>/ { inside = 0 }
+    inside { lines[++count] = $0 }
+    /^Output:/ { inside = 1 }
+    /^Test Failed\./ && !inside {
+      print "--- " name
+      for (i = count > 20 ? count - 19 : 1; i <= count; i++) print lines[i]
+    }' "$1/Testing/Temporary/LastTest.log"
+}
+
 # note_native_skips STAGE BUILD_FOLDER: remembers lines "SKIPPED: reason" that tests print.
 note_native_skips() {
   local line
