@@ -32,7 +32,7 @@ finish_cli() {
 # Builds what ./vila4j starts.
 setup_cli() {
   setup_dependencies
-  changed_since "$cli_stamp" "${cli_sources[@]}" || return 0 # another set-up did it meanwhile
+  [ -e "$cli_arguments" ] && ! changed_since "$cli_stamp" "${cli_sources[@]}" && return # another set-up did it meanwhile
   local started=$root/build/.cli.started
   touch "$started"
   setup_native release dist || exit 1

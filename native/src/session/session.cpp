@@ -91,6 +91,7 @@ class Session::Impl::Running {
     const std::lock_guard lock(session_.mutex_);
     if (session_.running_) fail(ErrorCode::busy, "session: inside another call; use one session per thread");
     session_.running_ = true;
+    session_.stop_.clear();  // under the lock: a cancel() from here on counts for this call
   }
   ~Running() {
     const std::lock_guard lock(session_.mutex_);
@@ -162,7 +163,6 @@ void Session::Impl::step(int32_t id) {
 
 Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
   const Running running(*this);
-  stop_.clear();
   check_options(options);
   const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
   const auto total = static_cast<int64_t>(prepared.elements.size());
@@ -220,8 +220,13 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
     }
     completion.decode_seconds = decode_watch.seconds();
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::cancelled || !stop_.raised()) throw;
+    if (error.code() != ErrorCode::cancelled || !stop_.raised()) {
+      sequence_.clear();  // A part of a prompt is no state to go on from.
+      throw;
+    }
     completion.finish_reason = FinishReason::cancelled;
+    const double spent = prefill_watch.seconds() - completion.image_seconds;
+    (completion.ids.empty() ? completion.prefill_seconds : completion.decode_seconds) = spent - completion.prefill_seconds;
   }
   writer.finish();
   completion.completion_tokens = static_cast<int32_t>(completion.ids.size());
@@ -230,13 +235,17 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
 
 void Session::Impl::prefill(const Prompt& prompt) {
   const Running running(*this);
-  stop_.clear();
-  compute(prepare_prompt(*engine_, prompt), 0);
+  const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
+  try {
+    compute(prepared, 0);
+  } catch (...) {
+    sequence_.clear();  // A part of a prompt is no state to go on from.
+    throw;
+  }
 }
 
 void Session::Impl::decode(int32_t id) {
   const Running running(*this);
-  stop_.clear();
   if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: decode() before the first prefill()");
   const auto position = static_cast<int64_t>(sequence_.size());
   if (position >= engine_->context()) fail(ErrorCode::capacity, "session: all ", engine_->context(), " positions of the context are used");

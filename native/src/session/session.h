@@ -72,8 +72,8 @@ struct Session::Impl {
   std::vector<Element> sequence_;   ///< invariant: what the cache's first sequence_.size() rows hold
   std::vector<float> logits_;       ///< of the last position computed; empty before the first
   std::vector<float> embeds_;       ///< scratch: rows of one step
-  plan::StopSource stop_;
-  mutable std::mutex mutex_;        ///< guards running_ and, together with it, raising stop_
+  mutable plan::StopSource stop_;   ///< cleared when a call begins, raised only while one runs
+  mutable std::mutex mutex_;        ///< guards running_ and, together with it, clearing and raising stop_
   mutable bool running_ = false;
   LiveCount<LiveType::session> live_;
 };

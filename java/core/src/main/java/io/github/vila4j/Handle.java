@@ -2,6 +2,7 @@
 package io.github.vila4j;
 
 import java.lang.ref.Cleaner;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.bytedeco.javacpp.Pointer;
 import org.slf4j.LoggerFactory;
@@ -59,6 +60,18 @@ final class Handle<P extends Pointer> {
       return NativeErrors.translating(() -> call.apply(held));
     } finally {
       release();
+    }
+  }
+
+  /**
+   * Makes a short call that may run beside others and must not hinder {@link #close()}; does nothing on a closed handle. The object
+   * is not freed while it runs.
+   */
+  void ifOpen(Consumer<P> call) {
+    synchronized (state) {
+      if (!state.closed) {
+        call.accept(pointer);
+      }
     }
   }
 

@@ -32,6 +32,9 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   private final Runnable cancelCall;
   private final Thread thread;
   private volatile boolean cancelled;
+  private final Object lock = new Object();
+  /** Guarded by {@code lock}: the session may serve another call, or be closed. */
+  private boolean finished;
   private Token next;
 
   private TokenStream(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
@@ -58,6 +61,9 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
     } catch (Throwable e) {
       failure = e;
     } finally {
+      synchronized (lock) {
+        finished = true;
+      }
       ended.run();
     }
     if (failure == null) {
@@ -156,8 +162,10 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   /** Asks the generation to stop at its next step. Tokens that were generated before can still be read. Does not wait. */
   public void cancel() {
     cancelled = true;
-    if (!completion.isDone()) {
-      cancelCall.run();
+    synchronized (lock) {
+      if (!finished) {
+        cancelCall.run();
+      }
     }
   }
 

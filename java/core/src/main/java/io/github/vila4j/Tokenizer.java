@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j;
 
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.OptionalInt;
@@ -15,18 +16,22 @@ public final class Tokenizer implements AutoCloseable {
   private final io.github.vila4j.internal.Tokenizer pointer;
   private final Handle<?> handle;
   private final boolean owned;
+  /** The model whose tokenizer this is: not collected while this is in use. */
+  private final VilaModel model;
 
   private Tokenizer(io.github.vila4j.internal.Tokenizer pointer) {
     this.pointer = pointer;
     handle = new Handle<>(this, pointer, () -> {});
     owned = true;
+    model = null;
   }
 
   /** A tokenizer that lives as long as {@code model}. */
-  Tokenizer(io.github.vila4j.internal.Tokenizer pointer, Handle<?> model) {
+  Tokenizer(io.github.vila4j.internal.Tokenizer pointer, VilaModel model, Handle<?> modelHandle) {
     this.pointer = pointer;
-    handle = model;
+    handle = modelHandle;
     owned = false;
+    this.model = model;
   }
 
   /**
@@ -43,7 +48,11 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private <T> T use(Function<io.github.vila4j.internal.Tokenizer, T> call) {
-    return handle.use(guard -> call.apply(pointer));
+    try {
+      return handle.use(guard -> call.apply(pointer));
+    } finally {
+      Reference.reachabilityFence(model);
+    }
   }
 
   /**

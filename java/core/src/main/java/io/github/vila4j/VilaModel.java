@@ -24,7 +24,7 @@ public final class VilaModel implements AutoCloseable {
       throw e;
     }
     handle = new Handle<>(this, model, shared::close);
-    tokenizer = new Tokenizer(shared, handle);
+    tokenizer = new Tokenizer(shared, this, handle);
   }
 
   /**

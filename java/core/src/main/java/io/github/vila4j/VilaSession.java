@@ -17,6 +17,8 @@ import java.util.function.Function;
 public final class VilaSession implements AutoCloseable {
   private final Handle<Session> handle;
   private final AtomicBoolean busy = new AtomicBoolean();
+  /** Set by {@link #cancel()} for the call under way: it may still be on its way into the native session. */
+  private volatile boolean cancelRequested;
 
   /** {@code ended} runs once, when the session is closed or lost. */
   VilaSession(Session session, Runnable ended) {
@@ -52,11 +54,12 @@ public final class VilaSession implements AutoCloseable {
     return alone(session -> generate(session, prompt, options, listener));
   }
 
-  private static Completion generate(Session session, Prompt prompt, GenerationOptions options, TokenListener listener) {
+  private Completion generate(Session session, Prompt prompt, GenerationOptions options, TokenListener listener) {
     Callback callback = new Callback();
     try (var request = prompt.toNative();
         var how = options.toNative();
-        TokenBridge bridge = listener == null ? null : new TokenBridge(listener, callback);
+        TokenBridge bridge =
+            new TokenBridge(token -> (listener == null || listener.onToken(token)) && !cancelRequested, callback);
         var completion = NativeErrors.translating(() -> session.generate(request, how, bridge))) {
       callback.rethrow();
       return new Completion(completion);
@@ -124,17 +127,8 @@ public final class VilaSession implements AutoCloseable {
 
   /** Stops the call that is running in this session, at its next step. Without one, or when closed, it does nothing. Any thread. */
   public void cancel() {
-    Session session;
-    try {
-      session = handle.acquire();
-    } catch (IllegalStateException e) {
-      return;
-    }
-    try {
-      session.cancel();
-    } finally {
-      handle.release();
-    }
+    cancelRequested = true;
+    handle.ifOpen(Session::cancel);
   }
 
   /**
@@ -171,6 +165,7 @@ public final class VilaSession implements AutoCloseable {
       handle.release();
       throw new SessionBusyException("VilaSession is inside another call; a session serves one call at a time");
     }
+    cancelRequested = false;
     return session;
   }
 

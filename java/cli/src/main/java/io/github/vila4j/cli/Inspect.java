@@ -7,6 +7,7 @@ import io.github.vila4j.FloatTensor;
 import io.github.vila4j.Prompt;
 import io.github.vila4j.PromptCase;
 import io.github.vila4j.TokenizedPrompt;
+import io.github.vila4j.Tokenizer;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import io.github.vila4j.VilaSession;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -146,7 +148,13 @@ final class Inspect extends BaseCommand {
             tokenized.sequenceLength(),
             tokenized.imageSpans().stream().map(span -> new int[] {span.start(), span.length()}).toList(),
             greedy,
-            loaded.tokenizer().decode(greedy, true),
+            text(loaded.tokenizer(), greedy),
             Logits.top(rows[0], TOP)));
+  }
+
+  /** The text of ids; a padded vocabulary has ids that no token stands behind, and they carry none. */
+  private static String text(Tokenizer tokenizer, int[] ids) {
+    int size = tokenizer.vocabSize();
+    return tokenizer.decode(IntStream.of(ids).filter(id -> id < size).toArray(), true);
   }
 }

@@ -65,11 +65,15 @@ class InspectTest {
     }
     assertEquals(24, written.getAsJsonArray("greedy").size());
     assertEquals(5, written.getAsJsonArray("top5").size());
-    if (!Files.exists(golden)) {
-      return;
-    }
+    assertTrue(Files.exists(golden), golden + " is missing");
     assertClose(golden.resolve("logits_fp32.npy"), folder.resolve(name + ".logits.npy"), LOGITS);
     JsonObject result = Json.read(golden.resolve("result.json")).getAsJsonObject();
+    for (int i = 0; i < 5; i++) {
+      JsonObject expected = result.getAsJsonArray("top5_fp32").get(i).getAsJsonObject();
+      JsonObject actual = written.getAsJsonArray("top5").get(i).getAsJsonObject();
+      assertEquals(expected.get("id"), actual.get("id"), name + " top " + i);
+      assertEquals(expected.get("logprob").getAsDouble(), actual.get("logprob").getAsDouble(), 2 * LOGITS, name + " top " + i);
+    }
     JsonArray margins = result.getAsJsonArray("margin_fp32");
     for (int step = 0; step < 24; step++) {
       if (margins.get(step).getAsDouble() < 2 * LOGITS) {
