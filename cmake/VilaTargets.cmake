@@ -34,6 +34,16 @@ function(vila_test name)
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "VILA_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/data;VILA_ONNXRUNTIME=${VILA_ONNXRUNTIME_LIBRARY}")
 endfunction()
 
+# vila_records(names...): these tests record agreements (tests/native/support/agreement.h), rows of the table in docs/models.md.
+function(vila_records)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/agreements)
+  foreach(name ${ARGN})
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT VILA_AGREEMENTS=${PROJECT_BINARY_DIR}/agreements/${name}.jsonl)
+    set_property(TEST ${name} PROPERTY FIXTURES_SETUP agreements)
+    set_property(GLOBAL APPEND PROPERTY VILA_RECORDING ${name})
+  endforeach()
+endfunction()
+
 # vila_fuzz(name SOURCES files... LIBS libraries...): a mutation fuzz target (see tests/fuzz/fuzz.h), run by ctest for
 # VILA_FUZZ_SECONDS (environment of the test run, default 20).
 function(vila_fuzz name)

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/agreement.h"
 #include "support/npy.h"
 #include "vila/vila.h"
 
@@ -29,9 +30,16 @@ struct Subject {
   double feature_tolerance = 1e-4, logit_tolerance = 2e-4;
 };
 
-inline const std::vector<std::string>& contract_cases() {
-  static const std::vector<std::string> names = {"vila15-llama3-siglip", "vila10-clip-linear"};
-  return names;
+/// A folder of tests/data/cases, and its row in docs/models.md.
+struct GoldenCase {
+  std::string name, model, layout, particular;
+};
+
+inline const std::vector<GoldenCase>& golden_cases() {
+  static const std::vector<GoldenCase> cases = {
+      {"vila15-llama3-siglip", "Llama-3-VILA1.5-8B", "three folders", "SigLIP, `mlp_downsample` column by column, `llama_3`, bf16"},
+      {"vila10-clip-linear", "any VILA 1.0", "one folder, the tower in its own", "CLIP, `linear`, `pad`"}};
+  return cases;
 }
 
 inline json read_json_file(const std::filesystem::path& path) {
@@ -79,8 +87,10 @@ class Contract {
   Model load(const std::string& name) const { return Model::load((data("cases/" + name) / "model").string(), options(), nullptr); }
 
   void stages() const {
-    for (const std::string& name : contract_cases()) {
+    for (const GoldenCase& golden : golden_cases()) {
+      const std::string& name = golden.name;
       CAPTURE(name);
+      double feature_difference = 0, token_difference = 0;
       const Model model = load(name);
       const auto folder = data("cases/" + name) / "images";
       for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -88,18 +98,23 @@ class Contract {
         const Npy features = read_npy(entry.path() / "vision_features.npy"), projected = read_npy(entry.path() / "projected.npy");
         const EncodedImage encoded = model.encode_pixels(read_npy(entry.path() / "pixel_values.npy").floats);
         CHECK(encoded.feature_shape == features.shape);
-        CHECK(max_abs_difference(encoded.vision_features, features.floats) < subject_.feature_tolerance);
+        feature_difference = std::max(feature_difference, max_abs_difference(encoded.vision_features, features.floats));
+        CHECK(feature_difference < subject_.feature_tolerance);
         CHECK(encoded.projected_shape == projected.shape);
-        CHECK(max_abs_difference(encoded.projected, projected.floats) < subject_.feature_tolerance);
+        token_difference = std::max(token_difference, max_abs_difference(encoded.projected, projected.floats));
+        CHECK(token_difference < subject_.feature_tolerance);
         const EncodedImage whole = model.encode_image(test_image(entry.path().filename().string()));
         CHECK(max_abs_difference(whole.pixel_values, read_npy(entry.path() / "pixel_values.npy").floats) < 1e-5);
       }
+      report(golden, feature_difference, token_difference, -1);
     }
   }
 
   void prompts() const {
-    for (const std::string& name : contract_cases()) {
+    for (const GoldenCase& golden : golden_cases()) {
+      const std::string& name = golden.name;
       CAPTURE(name);
+      double difference = 0;
       const Model model = load(name);
       const json file = read_json_file(data("cases/" + name) / "prompts.json");
       for (const json& description : file["prompts"]) {
@@ -113,13 +128,15 @@ class Contract {
         std::vector<int32_t> spans;
         for (const json& span : description["image_spans"]) spans.insert(spans.end(), {span[0].get<int32_t>(), span[1].get<int32_t>()});
         CHECK(tokenized.image_spans == spans);
-        goldens(model, prompt, data("cases/" + name) / "golden" / prompt_name);
+        difference = std::max(difference, compare_goldens(model, prompt, data("cases/" + name) / "golden" / prompt_name));
       }
+      report(golden, -1, -1, difference);
     }
   }
 
   void prefix_reuse() const {
-    for (const std::string& name : contract_cases()) {
+    for (const GoldenCase& golden : golden_cases()) {
+      const std::string& name = golden.name;
       CAPTURE(name);
       const Model model = load(name);
       const json file = read_json_file(data("cases/" + name) / "prompts.json");
@@ -157,8 +174,8 @@ class Contract {
   }
 
   void threads() const {
-    const Model model = load(contract_cases()[0]);
-    const json file = read_json_file(data("cases/" + contract_cases()[0]) / "prompts.json");
+    const Model model = load(golden_cases()[0].name);
+    const json file = read_json_file(data("cases/" + golden_cases()[0].name) / "prompts.json");
     GenerationOptions generation;
     generation.max_new_tokens = 16;
     generation.ignore_eos = true;
@@ -182,7 +199,8 @@ class Contract {
   }
 
   void streaming_and_stops() const {
-    for (const std::string& name : contract_cases()) {
+    for (const GoldenCase& golden : golden_cases()) {
+      const std::string& name = golden.name;
       CAPTURE(name);
       const Model model = load(name);
       struct Collect : TokenListener {
@@ -256,7 +274,7 @@ class Contract {
   }
 
   void cancel() const {
-    const Model model = load(contract_cases()[0]);
+    const Model model = load(golden_cases()[0].name);
     Session session = model.new_session();
     session.cancel();  // without a call under way: nothing
     GenerationOptions generation;
@@ -282,7 +300,7 @@ class Contract {
   void busy_and_capacity() const {
     LoadOptions small = options();
     small.context_length = 100;
-    const Model model = Model::load((data("cases/" + contract_cases()[0]) / "model").string(), small, nullptr);
+    const Model model = Model::load((data("cases/" + golden_cases()[0].name) / "model").string(), small, nullptr);
     Session session = model.new_session();
     GenerationOptions generation;
     generation.ignore_eos = true;
@@ -315,7 +333,7 @@ class Contract {
 
   void image_cache() const {
     LoadOptions bounded = options();
-    const std::string folder = (data("cases/" + contract_cases()[0]) / "model").string();
+    const std::string folder = (data("cases/" + golden_cases()[0].name) / "model").string();
     const Model model = Model::load(folder, bounded, nullptr);
     GenerationOptions generation;
     generation.max_new_tokens = 1;
@@ -342,7 +360,13 @@ class Contract {
   }
 
  private:
-  void goldens(const Model& model, const Prompt& prompt, const std::filesystem::path& golden) const {
+  void report(const GoldenCase& golden, double features, double tokens, double logits) const {
+    record({golden.model, golden.layout, golden.particular, "goldens", "prompts of `tests/data`", features, tokens, logits,
+            subject_.feature_tolerance, subject_.logit_tolerance});
+  }
+
+  /// Logits and greedy tokens; returns the largest difference of the logits.
+  double compare_goldens(const Model& model, const Prompt& prompt, const std::filesystem::path& golden) const {
     const json result = read_json_file(golden / "result.json");
     const std::vector<int32_t> greedy = result["greedy_fp32"];
     const std::vector<double> margins = result["margin_fp32"];
@@ -350,6 +374,7 @@ class Contract {
     const auto vocab = static_cast<size_t>(rows.shape[1]);
     Session session = model.new_session();
     session.prefill(prompt);
+    double largest = 0;
     for (size_t row = 0; row < 4; ++row) {
       CAPTURE(row);
       if (row > 0) session.decode(greedy[row - 1]);
@@ -358,6 +383,7 @@ class Contract {
       const double difference = max_abs_difference(session.logits(), want);
       CAPTURE(difference);
       CHECK(difference < subject_.logit_tolerance);
+      largest = std::max(largest, difference);
     }
     GenerationOptions generation;
     generation.max_new_tokens = static_cast<int32_t>(greedy.size());
@@ -369,6 +395,7 @@ class Contract {
     REQUIRE(completion.ids.size() == greedy.size());
     for (size_t i = 0; i < decided; ++i) CHECK(completion.ids[i] == greedy[i]);
     if (decided == greedy.size()) CHECK(completion.text == result["greedy_text_fp32"].get<std::string>());
+    return largest;
   }
 
   Subject subject_;

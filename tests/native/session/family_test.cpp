@@ -10,6 +10,7 @@
 #include "checkpoint/patch_json.h"
 #include "reference/forward.h"
 #include "session/engine.h"
+#include "support/agreement.h"
 #include "support/byte_tokenizer.h"
 #include "support/checkpoint_writer.h"
 #include "support/npy.h"
@@ -46,7 +47,8 @@ enum class Rule {
 };
 
 struct Row {
-  std::string name;
+  std::string name;        ///< the releases that it stands for
+  std::string particular;  ///< what sets it apart
   RandomCheckpoint shape;
   Rule rule = Rule::chunks;
   std::string before, after;                                             ///< what the template puts around the user's words
@@ -106,6 +108,16 @@ Pixels square_of(const Image& image, const RandomCheckpoint& shape, int32_t side
   return normalized(image.resize(side, side), shape.tower);
 }
 
+std::string layout_name(Layout layout) {
+  switch (layout) {
+    case Layout::three_folders: return "three folders";
+    case Layout::one_folder: return "one folder, the tower in its own";
+    case Layout::one_folder_inside: return "one folder";
+    case Layout::llava_hf: return "llava-hf";
+  }
+  return "";
+}
+
 /// A written checkpoint, loaded by the engine and by the plain pass.
 struct Loaded {
   explicit Loaded(const Row& from) : row(from) {
@@ -122,7 +134,7 @@ struct Loaded {
   LoadOptions options;
   std::optional<reference::PlainModel> plain;
   std::optional<Model> model;
-  double features = 0, tokens = 0, logits = 0;  ///< largest differences seen
+  double features = -1, tokens = -1, logits = -1;  ///< largest differences seen; negative: none compared
 
   int32_t square_side() const {
     const bool s2 = !row.shape.s2_scales.empty() && row.shape.aspect != "dynamic_s2";
@@ -211,14 +223,17 @@ struct Loaded {
     check_prompt(prompt, "<image>\nand <image>: compare them.", {square_tokens(first), square_tokens(second)});
   }
 
-  void report(const std::string& what) const {
-    MESSAGE(row.name, " | ", what, " | features ", features, " | tokens ", tokens, " | logits ", logits);
+  /// The row of docs/models.md.
+  void report(const std::string& prompts) const {
+    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, features, tokens, logits, kFeatures,
+            kLogits});
   }
 };
 
-Row row(const std::string& name, uint64_t seed) {
+Row row(const std::string& name, uint64_t seed, const std::string& particular) {
   Row r;
   r.name = name;
+  r.particular = particular;
   r.shape.seed = seed;
   r.shape.hidden = 64, r.shape.heads = 4, r.shape.kv_heads = 2, r.shape.max_positions = 1024;
   r.shape.tokenizer = data("cases/vila10-clip-linear/model");
@@ -227,8 +242,9 @@ Row row(const std::string& name, uint64_t seed) {
   return r;
 }
 
-Row llama_3_row(const std::string& name, uint64_t seed, const std::string& eos, const std::string& end, const std::string& header) {
-  Row r = row(name, seed);
+Row llama_3_row(const std::string& name, uint64_t seed, const std::string& particular, const std::string& eos,
+                const std::string& end, const std::string& header) {
+  Row r = row(name, seed, particular);
   r.shape.tokenizer = data("cases/vila15-llama3-siglip/model/llm");
   r.shape.vocab = 1024, r.shape.rope_theta = 500000;
   r.before = kLlama3 + end + kLlama3User;
@@ -241,8 +257,8 @@ const std::vector<std::string> kQwen2Added = {"<|endoftext|>", "<|im_start|>", "
 const std::vector<std::string> kMediaAdded = {"<vila/sentinel>", "<image>", "<vila/video>"};
 
 /// As released: the media tokens are known to the tokenizer and lie behind the embedding table.
-Row nvila_row(const std::string& name, uint64_t seed, bool media_saved = true) {
-  Row r = row(name, seed);
+Row nvila_row(const std::string& name, uint64_t seed, const std::string& particular, bool media_saved = true) {
+  Row r = row(name, seed, particular);
   r.rule = Rule::nvila;
   r.before = kQwen2;
   r.after = kQwen2End;
@@ -259,7 +275,7 @@ Row nvila_row(const std::string& name, uint64_t seed, bool media_saved = true) {
 }
 
 Row nvila_8b_row() {
-  Row r = nvila_row("NVILA-8B, NVILA-15B", 21);
+  Row r = nvila_row("NVILA-8B, -15B", 21, "Qwen2, `dynamic_s2`");
   r.shape.aspect = "dynamic_s2", r.shape.s2_scales = "16,32,48";
   const auto write_tokenizer = r.change;
   r.change = [write_tokenizer](const fs::path& folder) {
@@ -271,7 +287,8 @@ Row nvila_8b_row() {
 }
 
 Row nvila_lite_row(bool tied = false) {
-  Row r = nvila_row("NVILA-Lite-8B, NVILA-Lite-15B", 22);
+  Row r = nvila_row(tied ? "NVILA-Lite-2B" : "NVILA-Lite-8B, -15B", 22,
+                    tied ? "Qwen2, tied head, `mlp_downsample_3x3_fix`, `dynamic`" : "Qwen2, `mlp_downsample_3x3_fix`, `dynamic`");
   r.shape.aspect = "dynamic", r.shape.projector = "mlp_downsample_3x3_fix", r.shape.tied_head = tied;
   return r;
 }
@@ -283,13 +300,13 @@ std::vector<Row> square_rows() {
     rows.push_back(std::move(r));
   };
   const auto as_is = [](Row&) {};
-  add(row("VILA1.5-3b, -13b", 1), as_is);
-  add(row("VILA1.5-3b-s2", 2), [](Row& r) { r.shape.s2_scales = "20,40"; });
-  add(row("VILA1.5-3b-s2, merged at the largest scale, three scales", 3), [](Row& r) {
+  add(row("VILA1.5-3b, -7b, -13b", 1, "SigLIP, `mlp_downsample` column by column, `vicuna_v1`"), as_is);
+  add(row("VILA1.5-3b-s2", 2, "two scales, merged at the smaller"), [](Row& r) { r.shape.s2_scales = "20,40"; });
+  add(row("VILA1.5-3b-s2", 3, "three scales, merged at the largest"), [](Row& r) {
     r.shape.s2_scales = "20,40,60", r.shape.max_positions = 2048;
     r.change = [](const fs::path& folder) { patch_json(folder / "config.json", R"({"s2_resize_output_to_scale_idx": -1})"); };
   });
-  add(row("VILA1.5-40b", 4), [](Row& r) {
+  add(row("VILA1.5-40b", 4, "InternViT, last layer, 7 query heads to a key head, `hermes-2`"), [](Row& r) {
     r.shape.tower = Tower::internvit, r.shape.vision_heads = 5, r.shape.vision_hidden = 40, r.shape.image = 24;
     r.shape.hidden = 56, r.shape.heads = 7, r.shape.kv_heads = 1, r.shape.rope_theta = 5e6, r.shape.vocab = 648;
     r.before = "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n";
@@ -300,22 +317,25 @@ std::vector<Row> square_rows() {
         "640": {"content": "<|im_start|>", "special": true}, "641": {"content": "<|im_end|>", "special": true}}})");
     };
   });
-  add(llama_3_row("Llama-3-VILA1.5-8B", 5, "1009", "<|end_of_text|>", "system"), as_is);
-  add(llama_3_row("Llama-3-VILA1.5-8B-Fix", 6, "[1009, 1017]", "<|eot_id|>", "assistant"), as_is);
-  add(llama_3_row("Llama-3-LongVILA-8B, linear RoPE scaling", 7, "[1009, 1017]", "<|eot_id|>", "assistant"), [](Row& r) {
-    r.shape.max_positions = 300;
-    r.change = [](const fs::path& folder) {
-      patch_json(folder / "llm/config.json", R"({"eos_token_id": [1009, 1017], "model_max_length": 700})");
-    };
-  });
-  add(row("rope_scaling in the configuration", 8), [](Row& r) {
+  add(llama_3_row("Llama-3-VILA1.5-8B", 5, "`llama_3`, the answer headed `system`", "1009", "<|end_of_text|>", "system"), as_is);
+  add(llama_3_row("Llama-3-VILA1.5-8B-Fix", 6, "`llama_3_fix`, chosen by the end ids", "[1009, 1017]", "<|eot_id|>", "assistant"),
+      as_is);
+  add(llama_3_row("Llama-3-LongVILA-8B", 7, "linear RoPE scaling by `model_max_length`", "[1009, 1017]", "<|eot_id|>", "assistant"),
+      [](Row& r) {
+        r.shape.max_positions = 300;
+        r.change = [](const fs::path& folder) {
+          patch_json(folder / "llm/config.json", R"({"eos_token_id": [1009, 1017], "model_max_length": 700})");
+        };
+      });
+  add(row("any Llama", 8, "linear RoPE scaling by `rope_scaling`"), [](Row& r) {
     r.change = [](const fs::path& folder) {
       patch_json(folder / "llm/config.json", R"({"rope_scaling": {"type": "linear", "factor": 2.5}})");
     };
   });
-  add(nvila_row("LongVILA-R1-7B", 9), [](Row& r) { r.shape.projector = "mlp_downsample_2x2_fix"; });
-  add(nvila_row("NVILA, media tokens not saved, odd grid", 10, false), [](Row& r) { r.shape.image = 20; });
-  add(nvila_row("NVILA, the tokenizer's own chat template", 14), [](Row& r) {
+  add(nvila_row("LongVILA-R1-7B", 9, "Qwen2, `mlp_downsample_2x2_fix`"),
+      [](Row& r) { r.shape.projector = "mlp_downsample_2x2_fix"; });
+  add(nvila_row("any NVILA", 10, "media tokens not saved, odd grid", false), [](Row& r) { r.shape.image = 20; });
+  add(nvila_row("any NVILA", 14, "system text of the tokenizer's chat template"), [](Row& r) {
     r.before =
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n";
     const auto write_tokenizer = r.change;
@@ -330,7 +350,7 @@ std::vector<Row> square_rows() {
   });
   add(nvila_8b_row(), as_is);
   add(nvila_lite_row(), as_is);
-  add(row("LLaVA-1.5, llava-hf", 11), [](Row& r) {
+  add(row("LLaVA-1.5", 11, "shortest edge and centre crop, image token in the text, padded vocabulary"), [](Row& r) {
     r.shape.layout = Layout::llava_hf, r.shape.tower = Tower::clip, r.shape.vocab = 704, r.shape.kv_heads = 4, r.shape.shards = 3;
     r.rule = Rule::one_text;
     r.before = "USER: ";
@@ -340,12 +360,12 @@ std::vector<Row> square_rows() {
         "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
     };
   });
-  add(row("VILA-7b, -13b, -2.7b, LLaVA-1.5 (tower among the tensors)", 12), [](Row& r) {
+  add(row("VILA-7b, -13b, -2.7b", 12, "CLIP among the tensors, `mlp2x_gelu`, `pad`"), [](Row& r) {
     r.shape.layout = Layout::one_folder_inside, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu",
     r.shape.aspect = "pad";
     r.shape.kv_heads = 4;
   });
-  add(row("VILA 1.0, linear projector, tower in its folder", 13), [](Row& r) {
+  add(row("any VILA 1.0", 13, "CLIP, `linear`, `pad`"), [](Row& r) {
     r.shape.layout = Layout::one_folder, r.shape.tower = Tower::clip, r.shape.projector = "linear", r.shape.aspect = "pad";
   });
   return rows;
@@ -390,13 +410,12 @@ TEST_CASE("NVILA: an image alone enters as tiles at three scales") {
     prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
     loaded.check_prompt(prompt, "<image>What is this?", {tokens});
   }
-  loaded.report("tiles");
+  loaded.report("one image, tiles at three scales");
 }
 
 TEST_CASE("NVILA-Lite: an image alone enters as tiles and a thumbnail, a line each") {
   for (const bool tied : {false, true}) {
-    Row r = nvila_lite_row(tied);
-    if (tied) r.name = "NVILA-Lite-2B (tied head)";
+    const Row r = nvila_lite_row(tied);
     Loaded loaded(r);
     const int32_t tile = 16;
     const std::pair<int32_t, int32_t> sizes[] = {{48, 48}, {90, 31}, {20, 130}, {16, 16}, {33, 70}};
@@ -419,7 +438,7 @@ TEST_CASE("NVILA-Lite: an image alone enters as tiles and a thumbnail, a line ea
       prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
       loaded.check_prompt(prompt, words, images);
     }
-    loaded.report("tiles");
+    loaded.report("one image, tiles and thumbnail");
   }
 }
 
