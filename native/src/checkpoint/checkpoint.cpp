@@ -8,22 +8,69 @@
 #include <cstring>
 #include <map>
 
-#include "checkpoint/description.h"
+#include "checkpoint/config_readers.h"
 #include "checkpoint/needed_tensors.h"
 #include "checkpoint/tensor_names.h"
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
 
 bool is_float(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 
-TensorStore open_folder(const std::string& folder) {
-  TensorStore store;
-  store.add_folder(folder);
-  return store;
-}
+/// What stands against the tensors of one part, in as few words as name them all: a model has the same trouble in every layer.
+class TensorProblems {
+ public:
+  /// Runs `check` of a tensor. Its Error leaves at once unless problems are gathered.
+  template <typename Check>
+  void attempt(const std::string& tensor, const Check& check) {
+    try {
+      check();
+    } catch (const Error& error) {
+      if (Problems::current() == nullptr) throw;
+      const std::string message = error.what(), pattern = pattern_of(tensor);
+      std::string key = message;
+      if (const size_t at = key.find(tensor); at != std::string::npos) key.replace(at, tensor.size(), pattern);
+      const auto [it, is_new] = groups_.try_emplace(key, order_.size());
+      if (is_new) order_.push_back({message, pattern, 0});
+      ++order_[it->second].count;
+    }
+  }
+
+  void report() const {
+    for (const Group& group : order_) {
+      if (group.count == 1) {
+        Problems::current()->add(group.first);
+      } else {
+        Problems::current()->add(join(group.first, " (and ", group.count - 1, " more of ", group.pattern, ")"));
+      }
+    }
+  }
+
+ private:
+  struct Group {
+    std::string first, pattern;
+    int64_t count;
+  };
+
+  /// The name with * for each number between dots.
+  static std::string pattern_of(const std::string& name) {
+    std::string pattern;
+    for (size_t at = 0; at <= name.size();) {
+      const size_t end = std::min(name.find('.', at), name.size());
+      const std::string word = name.substr(at, end - at);
+      const bool number = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+      pattern += (at == 0 ? "" : ".") + (number ? "*" : word);
+      at = end + 1;
+    }
+    return pattern;
+  }
+
+  std::vector<Group> order_;
+  std::map<std::string, size_t> groups_;  ///< message with the pattern for the name, to its place in order_
+};
 
 void hash_spec(Hasher& hasher, const LanguageSpec& s) {
   hasher.text(s.model_type).text(s.prefix).text(s.head_prefix);
@@ -71,29 +118,65 @@ void hash_tensor(Hasher& hasher, const TensorRef& tensor) {
 }  // namespace
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& folder) {
-  const CheckpointDescription description = describe_checkpoint(folder);
   std::shared_ptr<Checkpoint> checkpoint(new Checkpoint);
-  checkpoint->spec_ = description.spec;
-  checkpoint->language_ = open_folder(description.language_folder);
-  const auto shared = [&](const std::string& other) {
-    return other == description.language_folder ? checkpoint->language_ : open_folder(other);
-  };
-  checkpoint->vision_ = shared(description.vision_folder);
-  checkpoint->projector_ = shared(description.projector_folder);
-  for (const NeededTensor& needed : needed_tensors(checkpoint->spec_)) {
-    const TensorRef& tensor = checkpoint->store(needed.part).get(needed.name, needed.shape);
-    if (!is_float(tensor.dtype)) {
-      fail(ErrorCode::bad_file, tensor.file->path(), ": tensor ", needed.name, " has type ", name_of(tensor.dtype),
-           ", expected fp32, fp16 or bf16");
-    }
-    checkpoint->weight_bytes_ += tensor.bytes;
-    checkpoint->parameters_ += tensor.elements();
-  }
-  const LanguageSpec& language = checkpoint->spec_.language;
-  checkpoint->spec_.weight_dtype =
-      checkpoint->language_.get(tensor_names::language_layer(language, 0) + "self_attn.q_proj.weight").dtype;
+  checkpoint->read(folder);
   return checkpoint;
 }
+
+std::shared_ptr<const Checkpoint> Checkpoint::survey(const std::string& folder, std::vector<std::string>& problems) {
+  std::shared_ptr<Checkpoint> checkpoint(new Checkpoint);
+  checkpoint->description_.spec.path = folder;
+  Problems gathered;
+  attempt([&] { checkpoint->read(folder); });
+  problems = gathered.found();
+  return checkpoint;
+}
+
+void Checkpoint::read(const std::string& folder) {
+  description_ = describe_checkpoint(folder);
+  open_stores();
+  if (description_.has_vision) check_tensors(ModelPart::vision);
+  if (description_.has_projector) check_tensors(ModelPart::projector);
+  if (!description_.has_language) return;
+  check_tensors(ModelPart::language);
+  const std::string first = tensor_names::language_layer(spec().language, 0) + "self_attn.q_proj.weight";
+  if (const auto it = language_.all().find(first); it != language_.all().end()) description_.spec.weight_dtype = it->second.dtype;
+}
+
+void Checkpoint::open_stores() {
+  std::map<std::string, TensorStore> opened;  // By folder: parts may share one.
+  const auto open = [&opened](TensorStore& store, const std::string& folder) {
+    const auto [it, is_new] = opened.try_emplace(folder);
+    if (is_new && !folder.empty() && is_folder(folder)) attempt([&] { it->second.add_folder(folder); });
+    store = it->second;
+  };
+  open(language_, description_.language_folder);
+  open(vision_, description_.vision_folder);
+  open(projector_, description_.projector_folder);
+}
+
+void Checkpoint::check_tensors(ModelPart part) {
+  const TensorStore& tensors = store(part);
+  if (tensors.files().empty() && Problems::current() != nullptr) return;  // Its files are the problem, not each tensor.
+  PartSize& size = sizes_[static_cast<size_t>(part)];
+  TensorProblems problems;
+  for (const NeededTensor& needed : needed_tensors(spec(), part)) {
+    if (tensors.promised(needed.name) && !tensors.contains(needed.name)) continue;
+    problems.attempt(needed.name, [&] {
+      const TensorRef& tensor = tensors.get(needed.name, needed.shape);
+      if (!is_float(tensor.dtype)) {
+        fail(ErrorCode::bad_file, tensor.file->path(), ": tensor ", needed.name, " has type ", name_of(tensor.dtype),
+             ", expected fp32, fp16 or bf16");
+      }
+      size.bytes += tensor.bytes;
+      size.parameters += tensor.elements();
+    });
+  }
+  problems.report();
+}
+
+uint64_t Checkpoint::weight_bytes() const { return sizes_[0].bytes + sizes_[1].bytes + sizes_[2].bytes; }
+int64_t Checkpoint::parameters() const { return sizes_[0].parameters + sizes_[1].parameters + sizes_[2].parameters; }
 
 const TensorStore& Checkpoint::store(ModelPart part) const {
   switch (part) {
@@ -106,11 +189,11 @@ const TensorStore& Checkpoint::store(ModelPart part) const {
 
 std::string Checkpoint::fingerprint() const {
   Hasher hasher;
-  hash_spec(hasher, spec_.language);
-  hash_spec(hasher, spec_.vision);
-  hash_spec(hasher, spec_.projector);
+  hash_spec(hasher, spec().language);
+  hash_spec(hasher, spec().vision);
+  hash_spec(hasher, spec().projector);
   std::map<const MappedFile*, int64_t> files;
-  for (const NeededTensor& needed : needed_tensors(spec_)) {
+  for (const NeededTensor& needed : needed_tensors(spec())) {
     const TensorRef& tensor = store(needed.part).get(needed.name);
     const auto [file, is_new] = files.emplace(tensor.file.get(), static_cast<int64_t>(files.size()));
     if (is_new) hash_file(hasher, *tensor.file);

@@ -2,13 +2,16 @@
 // A checkpoint folder: its ModelSpec and its tensors, mapped and not copied.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "checkpoint/description.h"
 #include "checkpoint/model_spec.h"
 #include "checkpoint/needed_tensors.h"
 #include "common/live_count.h"
@@ -40,10 +43,13 @@ class TensorStore {
   void add_file(const std::string& path);
   /// Opens `folder`/model.safetensors.index.json and every shard it names (each must exist and hold what the index says; a shard
   /// is a plain file name, never a path), or `folder`/model.safetensors; throws not_found naming both when there is neither,
-  /// unsupported when there are only PyTorch pickles.
+  /// unsupported when there are only PyTorch pickles. Where problems are gathered (common/problems.h) every absent or damaged shard
+  /// is one, and what the index says it holds is promised().
   void add_folder(const std::string& folder);
   /// Also true for a tensor whose type vila4j does not read.
   bool contains(const std::string& name) const;
+  /// Whether an index places the tensor in a shard that could not be read. Only where problems are gathered.
+  bool promised(const std::string& name) const { return promised_.contains(name); }
   /// Throws bad_file naming the tensor and the files searched; unsupported for a type such as F64 or F8_E4M3.
   const TensorRef& get(const std::string& name) const;
   /// The same and checks the shape: "<file>: tensor <name> has shape [..], expected [..]".
@@ -63,6 +69,7 @@ class TensorStore {
 
   std::map<std::string, TensorRef> tensors_;
   std::map<std::string, Unreadable> unreadable_;
+  std::set<std::string> promised_;
   std::vector<std::string> files_;
 };
 
@@ -71,22 +78,36 @@ ModelSpec read_model_spec(const std::string& folder);
 /// Where the tokenizer of a checkpoint (or bare tokenizer folder) lies.
 TokenizerSpec find_tokenizer(const std::string& folder);
 
+/// What the tensors of one part of a model amount to.
+struct PartSize {
+  int64_t parameters = 0;  ///< of the tensors the spec needs
+  uint64_t bytes = 0;      ///< of these tensors as they are stored
+};
+
 /// An opened checkpoint. Immutable; any thread.
 class Checkpoint {
  public:
   /// Reads the spec, maps every file and checks that each tensor the spec needs is there with its shape and a float dtype.
   static std::shared_ptr<const Checkpoint> open(const std::string& folder);
+  /// The same of a folder that need not be a whole checkpoint: everything that open() could object to is put into `problems`, in
+  /// words, and what could be read is there. Without a problem the result is what open() returns. Never throws for the folder's
+  /// content.
+  static std::shared_ptr<const Checkpoint> survey(const std::string& folder, std::vector<std::string>& problems);
 
-  const ModelSpec& spec() const { return spec_; }
+  const ModelSpec& spec() const { return description_.spec; }
+  /// What of the spec is known; all of it after open().
+  const CheckpointDescription& description() const { return description_; }
   const TensorStore& language() const { return language_; }
   const TensorStore& vision() const { return vision_; }
   const TensorStore& projector() const { return projector_; }
   /// One of the three.
   const TensorStore& store(ModelPart part) const;
   /// Bytes of the tensors the spec needs.
-  uint64_t weight_bytes() const { return weight_bytes_; }
+  uint64_t weight_bytes() const;
   /// Number of parameters the spec needs.
-  int64_t parameters() const { return parameters_; }
+  int64_t parameters() const;
+  /// Of one part.
+  const PartSize& size(ModelPart part) const { return sizes_[static_cast<size_t>(part)]; }
   /// Identifies the model without reading all of it: what the spec says of language model, tower and projector, and of each needed
   /// tensor its name, type, shape, offset, the real path, size and modification time of its file (plans point into that file),
   /// and a sample of the bytes. 32 hex digits, for plan fingerprints.
@@ -94,10 +115,14 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
-  ModelSpec spec_;
+  /// Reads everything; throws at the first problem unless problems are gathered.
+  void read(const std::string& folder);
+  void open_stores();
+  void check_tensors(ModelPart part);
+
+  CheckpointDescription description_;
   TensorStore language_, vision_, projector_;
-  uint64_t weight_bytes_ = 0;
-  int64_t parameters_ = 0;
+  std::array<PartSize, 3> sizes_;
   LiveCount<LiveType::checkpoint> live_;
 };
 

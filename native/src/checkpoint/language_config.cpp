@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "checkpoint/config_readers.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
@@ -27,20 +28,20 @@ const Family& family_of(const JsonObject& config, const std::string& model_type)
 /// Refuses what would change the computation.
 void check_features(const JsonObject& config, const std::string& model_type) {
   const std::string activation = config.string("hidden_act", "silu");
-  if (activation != "silu") fail(ErrorCode::unsupported, config.name(), ": hidden_act is \"", activation, "\", supported is silu");
+  if (activation != "silu") object(ErrorCode::unsupported, config.name(), ": hidden_act is \"", activation, "\", supported is silu");
   for (const char* flag : {"attention_bias", "mlp_bias", "use_sliding_window"}) {
-    if (config.boolean(flag, false)) fail(ErrorCode::unsupported, config.name(), ": ", flag, " is true, supported is false");
+    if (config.boolean(flag, false)) object(ErrorCode::unsupported, config.name(), ": ", flag, " is true, supported is false");
   }
   if (model_type == "llama" && config.has("sliding_window")) {
-    fail(ErrorCode::unsupported, config.name(), ": sliding_window is ", config.value().at("sliding_window").dump(),
+    object(ErrorCode::unsupported, config.name(), ": sliding_window is ", config.value().at("sliding_window").dump(),
          ", supported is null");
   }
   if (config.number("partial_rotary_factor", 0, 1, 1) != 1) {
-    fail(ErrorCode::unsupported, config.name(), ": partial_rotary_factor is ", config.value().at("partial_rotary_factor").dump(),
+    object(ErrorCode::unsupported, config.name(), ": partial_rotary_factor is ", config.value().at("partial_rotary_factor").dump(),
          ", supported is 1");
   }
   for (const char* key : {"rope_parameters", "quantization_config"}) {
-    if (config.has(key)) fail(ErrorCode::unsupported, config.name(), ": ", key, " is not supported");
+    if (config.has(key)) object(ErrorCode::unsupported, config.name(), ": ", key, " is not supported");
   }
 }
 
@@ -50,8 +51,10 @@ double read_rope_scale(const JsonObject& config, int64_t max_positions) {
     const JsonObject scaling = config.object("rope_scaling");
     const std::string type = scaling.has("rope_type") ? scaling.string("rope_type") : scaling.string("type");
     if (type == "default") return 1;
-    if (type != "linear")
-      fail(ErrorCode::unsupported, scaling.name(), ": type is \"", type, "\", supported are linear and default");
+    if (type != "linear") {
+      object(ErrorCode::unsupported, scaling.name(), ": type is \"", type, "\", supported are linear and default");
+      return 1;
+    }
     return scaling.number("factor", 1, 1024);
   }
   const int64_t wanted = config.integer("model_max_length", 1, kMaxPositions, max_positions);
@@ -136,7 +139,7 @@ DType read_weight_dtype(const JsonObject& config) {
     if (name == "bfloat16") return DType::bf16;
     if (name == "float16") return DType::f16;
     if (name == "float32") return DType::f32;
-    fail(ErrorCode::unsupported, config.name(), ": ", key, " is \"", name, "\", supported are bfloat16, float16, float32");
+    object(ErrorCode::unsupported, config.name(), ": ", key, " is \"", name, "\", supported are bfloat16, float16, float32");
   }
   return DType::bf16;
 }

@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_readers.h"
 #include "checkpoint/description.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
@@ -30,14 +31,14 @@ std::string sequential_name(const std::string& prefix, int64_t place) {
 void check_feature_channels(const Root& root, int64_t channels) {
   const int64_t said = root.config.integer("mm_hidden_size", 1, kMaxWidth, channels);
   if (said != channels) {
-    fail(ErrorCode::bad_file, root.config.name(), ": mm_hidden_size is ", said, ", expected ", channels, " from the vision tower");
+    object(ErrorCode::bad_file, root.config.name(), ": mm_hidden_size is ", said, ", expected ", channels, " from the vision tower");
   }
 }
 
 void check_downsample(const ModelSpec& spec, const Root& root) {
   if (spec.projector.kind == ProjectorSpec::Kind::downsample && spec.vision.has_class_token() && !spec.vision.drop_class_token) {
-    fail(ErrorCode::unsupported, root.config.name(), ": ", spec.projector.type,
-         " with a class token, expected mm_vision_select_feature patch");
+    object(ErrorCode::unsupported, root.config.name(), ": ", spec.projector.type,
+           " with a class token, expected mm_vision_select_feature patch");
   }
 }
 
@@ -48,11 +49,38 @@ void read_multimodal_keys(ModelSpec& spec, const Root& root, const std::optional
                   root.config.string("mm_vision_select_feature", usual_feature), root.config.name());
   const int64_t resolution = root.config.integer("vision_resolution", -1, kMaxSide, -1);
   if (resolution != -1 && resolution != spec.vision.image) {
-    fail(ErrorCode::unsupported, root.config.name(), ": vision_resolution is ", resolution, ", supported are -1 and the tower's ",
-         spec.vision.image);
+    object(ErrorCode::unsupported, root.config.name(), ": vision_resolution is ", resolution, ", supported are -1 and the tower's ",
+           spec.vision.image);
   }
   spec.preprocess = read_preprocess(processor, spec.vision, root.config);
-  read_prompt_flags(spec.prompt, root.config);
+}
+
+/// Reads the decoder and the type of the weights.
+void add_language(CheckpointDescription& d, const JsonObject& config, const std::string& model_type,
+                  const std::string& generation_config) {
+  d.has_language = attempt([&] {
+    d.spec.language = read_language(config, model_type, generation_config);
+    d.spec.weight_dtype = read_weight_dtype(config);
+  });
+}
+
+/// The projector between what was read of tower and language model. Where either is not known the type is still checked.
+void add_projector(CheckpointDescription& d, const Root& root, const std::string& type, bool column_major,
+                   const std::function<std::string(int64_t)>& layer_name, const std::string& where) {
+  ModelSpec& spec = d.spec;
+  const int64_t channels = d.has_vision ? feature_channels(spec.vision, spec.preprocess) : 1;
+  const int64_t output = d.has_language ? spec.language.hidden : 1;
+  if (d.has_vision) attempt([&] { check_feature_channels(root, channels); });
+  const bool known = attempt([&] { spec.projector = make_projector(type, channels, output, column_major, layer_name, where); });
+  d.has_projector = known && d.has_vision && d.has_language;
+  if (known && d.has_vision) check_downsample(spec, root);
+}
+
+/// Finds the tokenizer, then lets `choose` fill the rest of the prompt's spec, which needs tokenizer and language model.
+template <typename Choose>
+void add_prompt(CheckpointDescription& d, const Root& root, const Choose& choose) {
+  const bool found = attempt([&] { d.spec.tokenizer = find_tokenizer(root.folder); });
+  d.has_prompt = found && d.has_language && attempt(choose);
 }
 
 /// The id that stands for an image. Tokenizers saved before the media tokens were added get them at load: a sentinel, then
@@ -73,37 +101,52 @@ CheckpointDescription read_three_folders(const Root& root) {
   d.vision_folder = in_folder(root.folder, "vision_tower");
   d.projector_folder = in_folder(root.folder, "mm_projector");
   for (const std::string* folder : {&d.language_folder, &d.vision_folder, &d.projector_folder}) {
-    if (!is_folder(*folder)) fail(ErrorCode::not_found, *folder, ": no such folder, expected llm, vision_tower and mm_projector");
+    if (!is_folder(*folder)) {
+      object(ErrorCode::not_found, *folder, ": no such folder, expected llm, vision_tower and mm_projector");
+    }
   }
+  std::optional<JsonObject> language, tower, projector;
+  const auto read_config = [](std::optional<JsonObject>& config, const std::string& folder) {
+    if (is_folder(folder)) attempt([&] { config = JsonObject::read(in_folder(folder, "config.json")); });
+  };
+  read_config(language, d.language_folder);
+  read_config(tower, d.vision_folder);
+  read_config(projector, d.projector_folder);
+
   ModelSpec& spec = d.spec;
-  const JsonObject language = JsonObject::read(in_folder(d.language_folder, "config.json"));
-  const JsonObject tower = JsonObject::read(in_folder(d.vision_folder, "config.json"));
-  const JsonObject projector = JsonObject::read(in_folder(d.projector_folder, "config.json"));
-  spec.language = read_language(language, language.string("model_type"), in_folder(d.language_folder, "generation_config.json"));
+  attempt([&] {
+    if (language) {
+      add_language(d, *language, language->string("model_type"), in_folder(d.language_folder, "generation_config.json"));
+    }
+  });
   const bool nvila = spec.language.model_type == "qwen2";
   spec.family = nvila ? "nvila" : "vila1.5";
-  spec.weight_dtype = read_weight_dtype(language);
-  spec.vision = read_tower(tower);
-  read_multimodal_keys(spec, root, read_if_there(in_folder(d.vision_folder, "preprocessor_config.json")),
-                       spec.vision.has_class_token() ? "patch" : "cls_patch");
-  const int64_t channels = feature_channels(spec.vision, spec.preprocess);
-  check_feature_channels(root, channels);
+  d.has_vision = tower && attempt([&] {
+                   spec.vision = read_tower(*tower);
+                   read_multimodal_keys(spec, root, read_if_there(in_folder(d.vision_folder, "preprocessor_config.json")),
+                                        spec.vision.has_class_token() ? "patch" : "cls_patch");
+                 });
+  attempt([&] { read_prompt_flags(spec.prompt, root.config); });
   // The same type name changed its token order between the VILA1.5 and the NVILA code.
-  spec.projector = make_projector(
-      projector.string("mm_projector_type"), channels, spec.language.hidden, !nvila,
-      [](int64_t place) { return sequential_name("layers", place); }, projector.name());
-  check_downsample(spec, root);
-  spec.tokenizer = find_tokenizer(root.folder);
-  choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
-  if (nvila) {
-    spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
-    spec.prompt.image_token_id = nvila_image_token(spec.tokenizer.folder);
-    spec.prompt.newline_after_image = true;
-    spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
-  } else {
-    spec.tokenizer.legacy = false;
-    read_prompt_limits(spec.prompt, {&root.config, &language}, spec.language, spec.tokenizer.folder);
-  }
+  attempt([&] {
+    if (projector) {
+      add_projector(
+          d, root, projector->string("mm_projector_type"), !nvila, [](int64_t place) { return sequential_name("layers", place); },
+          projector->name());
+    }
+  });
+  add_prompt(d, root, [&] {
+    choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
+    if (nvila) {
+      spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
+      spec.prompt.image_token_id = nvila_image_token(spec.tokenizer.folder);
+      spec.prompt.newline_after_image = true;
+      spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
+    } else {
+      spec.tokenizer.legacy = false;
+      read_prompt_limits(spec.prompt, {&root.config, &*language}, spec.language, spec.tokenizer.folder);
+    }
+  });
   return d;
 }
 
@@ -168,26 +211,28 @@ Tower find_tower(const Root& root) {
 CheckpointDescription read_one_folder(const Root& root) {
   CheckpointDescription d;
   ModelSpec& spec = d.spec;
-  spec.language = read_language(root.config, "llama", in_folder(root.folder, "generation_config.json"));
-  spec.weight_dtype = read_weight_dtype(root.config);
-  const Tower tower = find_tower(root);
-  d.language_folder = d.projector_folder = root.folder;
-  d.vision_folder = tower.weights_folder;
-  spec.vision = read_tower(tower.config);
-  spec.vision.prefix = tower.prefix;
-  read_multimodal_keys(spec, root, tower.processor, "patch");
-  const int64_t channels = feature_channels(spec.vision, spec.preprocess);
-  check_feature_channels(root, channels);
-  spec.projector = make_projector(
-      root.config.string("mm_projector_type", "linear"), channels, spec.language.hidden, true,
-      [](int64_t place) { return sequential_name("model.mm_projector", place); }, root.config.name());
-  check_downsample(spec, root);
-  spec.tokenizer = find_tokenizer(root.folder);
+  d.language_folder = d.vision_folder = d.projector_folder = root.folder;
+  add_language(d, root.config, "llama", in_folder(root.folder, "generation_config.json"));
+  d.has_vision = attempt([&] {
+    const Tower tower = find_tower(root);
+    d.vision_folder = tower.weights_folder;
+    spec.vision = read_tower(tower.config);
+    spec.vision.prefix = tower.prefix;
+    read_multimodal_keys(spec, root, tower.processor, "patch");
+  });
+  attempt([&] { read_prompt_flags(spec.prompt, root.config); });
+  attempt([&] {
+    add_projector(
+        d, root, root.config.string("mm_projector_type", "linear"), true,
+        [](int64_t place) { return sequential_name("model.mm_projector", place); }, root.config.name());
+  });
   const std::string origin = root.config.string("_name_or_path", "") + " " + fs::path(root.folder).filename().string();
   spec.family = origin.find("llava-v1.5") != std::string::npos ? "llava1.5" : "vila1.0";
-  if (spec.family == "vila1.0") spec.tokenizer.legacy = false;
-  choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
-  read_prompt_limits(spec.prompt, {&root.config}, spec.language, spec.tokenizer.folder);
+  add_prompt(d, root, [&] {
+    if (spec.family == "vila1.0") spec.tokenizer.legacy = false;
+    choose_template(spec.prompt, {root.config, spec.language, root.folder, spec.tokenizer.folder});
+    read_prompt_limits(spec.prompt, {&root.config}, spec.language, spec.tokenizer.folder);
+  });
   return d;
 }
 
@@ -227,30 +272,35 @@ CheckpointDescription read_llava_hf(const Root& root) {
   ModelSpec& spec = d.spec;
   spec.family = "llava1.5";
   const JsonObject language = llava_hf_language(root.config);
-  spec.language = read_language(language, language.string("model_type"), in_folder(root.folder, "generation_config.json"));
+  add_language(d, language, language.string("model_type"), in_folder(root.folder, "generation_config.json"));
   spec.language.prefix = spec.language.head_prefix = "language_model.";
-  spec.weight_dtype = read_weight_dtype(language.has("torch_dtype") ? language : root.config);
-  spec.vision = read_tower(root.config.object("vision_config"));
-  spec.vision.prefix = "vision_tower.";
-  select_features(spec.vision, root.config.integer("vision_feature_layer", -kMaxLayers, kMaxLayers, -2),
-                  llava_hf_feature(root.config), root.config.name());
-  spec.preprocess = read_preprocess(read_if_there(in_folder(root.folder, "preprocessor_config.json")), spec.vision, root.config);
-  const std::string activation = root.config.string("projector_hidden_act", "gelu");
-  if (activation != "gelu")
-    fail(ErrorCode::unsupported, root.config.name(), ": projector_hidden_act is \"", activation, "\", supported is gelu");
-  if (!root.config.boolean("multimodal_projector_bias", true)) {
-    fail(ErrorCode::unsupported, root.config.name(), ": multimodal_projector_bias is false, supported is true");
-  }
-  spec.projector = make_projector(
-      "mlp2x_gelu", spec.vision.hidden, spec.language.hidden, false,
-      [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); }, root.config.name());
-  spec.tokenizer = find_tokenizer(root.folder);
-  spec.prompt.template_id = "llava15";
-  spec.prompt.template_reason = "a llava-hf checkpoint";
-  spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
-  const char* token_key = root.config.has("image_token_id") ? "image_token_id" : "image_token_index";
-  spec.prompt.image_token_id = root.config.integer(token_key, 0, kMaxVocab, 32000);
-  read_prompt_limits(spec.prompt, {&language}, spec.language, spec.tokenizer.folder);
+  if (!language.has("torch_dtype")) attempt([&] { spec.weight_dtype = read_weight_dtype(root.config); });
+  d.has_vision = attempt([&] {
+    spec.vision = read_tower(root.config.object("vision_config"));
+    spec.vision.prefix = "vision_tower.";
+    select_features(spec.vision, root.config.integer("vision_feature_layer", -kMaxLayers, kMaxLayers, -2),
+                    llava_hf_feature(root.config), root.config.name());
+    spec.preprocess = read_preprocess(read_if_there(in_folder(root.folder, "preprocessor_config.json")), spec.vision, root.config);
+  });
+  attempt([&] {
+    const std::string activation = root.config.string("projector_hidden_act", "gelu");
+    if (activation != "gelu")
+      object(ErrorCode::unsupported, root.config.name(), ": projector_hidden_act is \"", activation, "\", supported is gelu");
+    if (!root.config.boolean("multimodal_projector_bias", true)) {
+      object(ErrorCode::unsupported, root.config.name(), ": multimodal_projector_bias is false, supported is true");
+    }
+    add_projector(
+        d, root, "mlp2x_gelu", false,
+        [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); }, root.config.name());
+  });
+  add_prompt(d, root, [&] {
+    spec.prompt.template_id = "llava15";
+    spec.prompt.template_reason = "a llava-hf checkpoint";
+    spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
+    const char* token_key = root.config.has("image_token_id") ? "image_token_id" : "image_token_index";
+    spec.prompt.image_token_id = root.config.integer(token_key, 0, kMaxVocab, 32000);
+    read_prompt_limits(spec.prompt, {&language}, spec.language, spec.tokenizer.folder);
+  });
   return d;
 }
 
@@ -276,18 +326,32 @@ const std::vector<Family>& families() {
 
 CheckpointDescription describe_checkpoint(const std::string& folder) {
   if (!is_folder(folder)) fail(ErrorCode::not_found, folder, ": no such folder");
-  const JsonObject config = JsonObject::read(in_folder(folder, "config.json"));
-  const Root root{folder, config, config.string("model_type")};
-  if (config.has("quantization_config")) fail(ErrorCode::unsupported, config.name(), ": quantization_config is not supported");
-  for (const Family& family : families()) {
-    const bool named = std::find(family.model_types.begin(), family.model_types.end(), root.model_type) != family.model_types.end();
-    if (!named || !family.matches(root)) continue;
+  const std::string file = in_folder(folder, "config.json");
+  Root root{folder, JsonObject(Json::object(), file), ""};
+  const bool known = attempt([&] {
+    root.config = JsonObject::read(file);
+    root.model_type = root.config.string("model_type");
+  });
+  if (root.config.has("quantization_config")) {
+    object(ErrorCode::unsupported, root.config.name(), ": quantization_config is not supported");
+  }
+  const auto read = [&](const Family& family) {
     CheckpointDescription description = family.read(root);
     description.spec.path = folder;
     return description;
+  };
+  for (const Family& family : families()) {
+    const bool named = std::find(family.model_types.begin(), family.model_types.end(), root.model_type) != family.model_types.end();
+    if (named && family.matches(root)) return read(family);
   }
-  fail(ErrorCode::unsupported, config.name(), ": model_type is ", Json(root.model_type).dump(),
-       ", supported are llava, llava_llama, vila");
+  if (known) {
+    object(ErrorCode::unsupported, root.config.name(), ": model_type is ", Json(root.model_type).dump(),
+           ", supported are llava, llava_llama, vila");
+  }
+  CheckpointDescription description;
+  if (is_folder(in_folder(folder, "llm"))) description = read_three_folders(root);
+  description.spec.path = folder;
+  return description;
 }
 
 ModelSpec read_model_spec(const std::string& folder) { return describe_checkpoint(folder).spec; }

@@ -101,13 +101,27 @@ void add_projector(const ProjectorSpec& s, Collector c) {
 
 }  // namespace
 
-std::vector<NeededTensor> needed_tensors(const ModelSpec& spec) {
+std::vector<NeededTensor> needed_tensors(const ModelSpec& spec, ModelPart part) {
   std::vector<NeededTensor> tensors;
-  const Collector vision(ModelPart::vision, tensors);
-  spec.vision.kind == VisionSpec::Kind::internvit ? add_internvit(spec.vision, vision) : add_clip_or_siglip(spec.vision, vision);
-  add_projector(spec.projector, Collector(ModelPart::projector, tensors));
-  add_language(spec.language, Collector(ModelPart::language, tensors));
+  const Collector collector(part, tensors);
+  switch (part) {
+    case ModelPart::language: add_language(spec.language, collector); break;
+    case ModelPart::vision:
+      spec.vision.kind == VisionSpec::Kind::internvit ? add_internvit(spec.vision, collector)
+                                                      : add_clip_or_siglip(spec.vision, collector);
+      break;
+    case ModelPart::projector: add_projector(spec.projector, collector); break;
+  }
   return tensors;
+}
+
+std::vector<NeededTensor> needed_tensors(const ModelSpec& spec) {
+  std::vector<NeededTensor> all;
+  for (const ModelPart part : {ModelPart::vision, ModelPart::projector, ModelPart::language}) {
+    const std::vector<NeededTensor> tensors = needed_tensors(spec, part);
+    all.insert(all.end(), tensors.begin(), tensors.end());
+  }
+  return all;
 }
 
 }  // namespace vila

@@ -19,6 +19,8 @@ struct NeededTensor {
   std::vector<int64_t> shape;
 };
 
+/// The tensors of one part; see below.
+std::vector<NeededTensor> needed_tensors(const ModelSpec& spec, ModelPart part);
 /// Every tensor the graphs of `spec` read, in the order of the computation; a tower's layers beyond run_layers are not among
 /// them. Throws unsupported for packed linear weights.
 std::vector<NeededTensor> needed_tensors(const ModelSpec& spec);

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "checkpoint/config_readers.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
@@ -53,17 +54,17 @@ int64_t read_side(const JsonObject& config, const char* key) {
   if (size.has("shortest_edge")) return size.integer("shortest_edge", 1, kMaxSide);
   const int64_t height = size.integer("height", 1, kMaxSide), width = size.integer("width", 1, kMaxSide);
   if (height != width)
-    fail(ErrorCode::unsupported, size.name(), ": height ", height, " and width ", width, ", supported are squares");
+    object(ErrorCode::unsupported, size.name(), ": height ", height, " and width ", width, ", supported are squares");
   return height;
 }
 
 void check_steps(const JsonObject& config) {
   for (const char* step : {"do_resize", "do_rescale", "do_normalize"}) {
-    if (!config.boolean(step, true)) fail(ErrorCode::unsupported, config.name(), ": ", step, " is false, supported is true");
+    if (!config.boolean(step, true)) object(ErrorCode::unsupported, config.name(), ": ", step, " is false, supported is true");
   }
   if (config.integer("resample", 0, 100, 3) != 3) {
-    fail(ErrorCode::unsupported, config.name(), ": resample is ", config.value().at("resample").dump(),
-         ", supported is 3 (bicubic)");
+    object(ErrorCode::unsupported, config.name(), ": resample is ", config.value().at("resample").dump(),
+           ", supported is 3 (bicubic)");
   }
 }
 
@@ -95,15 +96,15 @@ std::vector<int64_t> read_scales(const JsonObject& root) {
 void read_multi_scale(PreprocessSpec& s, const JsonObject& root, const VisionSpec& vision) {
   if (!root.has("s2_scales")) fail(ErrorCode::unsupported, root.name(), ": multi-scale features without s2_scales");
   if (vision.has_class_token() && !vision.drop_class_token) {
-    fail(ErrorCode::unsupported, root.name(), ": multi-scale features with a class token, expected mm_vision_select_feature patch");
+    object(ErrorCode::unsupported, root.name(), ": multi-scale features with a class token, expected mm_vision_select_feature patch");
   }
   s.scales = read_scales(root);
   s.split_size = root.integer("s2_max_split_size", 1, kMaxSide, s.scales.front());
   for (const int64_t scale : s.scales) {
     const int64_t crops = (scale + s.split_size - 1) / s.split_size;
     if (crops * vision.image != scale) {
-      fail(ErrorCode::unsupported, root.name(), ": the scale ", scale, " cut into ", crops, "x", crops,
-           " crops, the tower takes crops of ", vision.image, 'x', vision.image);
+      object(ErrorCode::unsupported, root.name(), ": the scale ", scale, " cut into ", crops, "x", crops,
+             " crops, the tower takes crops of ", vision.image, 'x', vision.image);
     }
   }
   const auto count = static_cast<int64_t>(s.scales.size());
@@ -118,8 +119,8 @@ void read_tiling(PreprocessSpec& s, const JsonObject& root) {
     const int64_t ratio = s.scales.back() / s.scales.front();
     s.min_tiles = ratio * ratio;
     if (s.max_tiles < s.min_tiles) {
-      fail(ErrorCode::bad_file, root.name(), ": max_tiles is ", s.max_tiles, ", expected at least ", s.min_tiles, " for s2_scales ",
-           root.value().at("s2_scales").dump());
+      object(ErrorCode::bad_file, root.name(), ": max_tiles is ", s.max_tiles, ", expected at least ", s.min_tiles, " for s2_scales ",
+             root.value().at("s2_scales").dump());
     }
   }
 }
@@ -140,14 +141,14 @@ void read_aspect(PreprocessSpec& s, const JsonObject& root, const VisionSpec& vi
     s.fit = Fit::pad;
     for (size_t i = 0; i < 3; ++i) s.pad_color[i] = static_cast<uint8_t>(std::clamp(mean[i] * 255.0, 0.0, 255.0));
   } else if (aspect != "square") {
-    fail(ErrorCode::unsupported, root.name(), ": image_aspect_ratio is \"", aspect,
-         "\", supported are square, resize, pad, dynamic, dynamic_s2");
+    object(ErrorCode::unsupported, root.name(), ": image_aspect_ratio is \"", aspect,
+           "\", supported are square, resize, pad, dynamic, dynamic_s2");
   }
   if (dynamic_s2) {
     read_multi_scale(s, root, vision);
   } else if (root.boolean("s2", false)) {
     if (s.tiling != Tiling::none)
-      fail(ErrorCode::unsupported, root.name(), ": s2 together with image_aspect_ratio \"", aspect, '"');
+      object(ErrorCode::unsupported, root.name(), ": s2 together with image_aspect_ratio \"", aspect, '"');
     read_multi_scale(s, root, vision);
     s.size = s.scales.back();
   }
@@ -170,14 +171,14 @@ PreprocessSpec read_preprocess(const std::optional<JsonObject>& processor, const
     const bool crops = processor->boolean("do_center_crop", vision.kind == VisionSpec::Kind::clip);
     const int64_t size = read_side(*processor, "size"), crop = crops ? read_side(*processor, "crop_size") : 0;
     if (size != 0 && crop != 0 && size != crop) {
-      fail(ErrorCode::unsupported, processor->name(), ": size ", size, " and crop_size ", crop, ", supported are equal sizes");
+      object(ErrorCode::unsupported, processor->name(), ": size ", size, " and crop_size ", crop, ", supported are equal sizes");
     }
     side = std::max(size, crop);
     if (vision.kind != VisionSpec::Kind::internvit) s.fit = crops ? Fit::center_crop : Fit::squash;
   }
   read_aspect(s, root, vision, mean);
   if (s.scales.empty() && side != 0 && side != vision.image) {
-    fail(ErrorCode::bad_file, processor->name(), ": size ", side, ", expected the tower's image_size ", vision.image);
+    object(ErrorCode::bad_file, processor->name(), ": size ", side, ", expected the tower's image_size ", vision.image);
   }
   return s;
 }

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_readers.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
@@ -168,7 +169,7 @@ void read_prompt_limits(PromptSpec& prompt, const std::vector<const JsonObject*>
 
 void read_prompt_flags(PromptSpec& prompt, const JsonObject& root) {
   if (root.boolean("mm_use_im_start_end", false)) {
-    fail(ErrorCode::unsupported, root.name(), ": mm_use_im_start_end is true, supported is false");
+    object(ErrorCode::unsupported, root.name(), ": mm_use_im_start_end is true, supported is false");
   }
   prompt.video_frames = root.integer("num_video_frames", 1, 4096, prompt.video_frames);
   prompt.video_fps = root.number("fps", 0, 1000, 0);

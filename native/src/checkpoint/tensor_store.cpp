@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "common/json.h"
+#include "common/problems.h"
 
 namespace vila {
 namespace {
@@ -111,14 +112,17 @@ void TensorStore::add_folder(const std::string& folder) {
   }
   for (const auto& [shard, tensors] : read_index(index)) {
     const std::string path = (fs::path(folder) / shard).string();
-    if (!there(path)) fail_absent_shard(index, shard, folder);
-    const std::vector<std::string> held = add(path);
-    const std::set<std::string> names(held.begin(), held.end());
-    for (const std::string& tensor : tensors) {
-      if (!names.contains(tensor)) {
-        fail(ErrorCode::bad_file, index, ": says that ", shard, " holds ", Json(tensor).dump(), ", which it does not");
+    const bool read = attempt([&] {
+      if (!there(path)) fail_absent_shard(index, shard, folder);
+      const std::vector<std::string> held = add(path);
+      const std::set<std::string> names(held.begin(), held.end());
+      for (const std::string& tensor : tensors) {
+        if (!names.contains(tensor)) {
+          fail(ErrorCode::bad_file, index, ": says that ", shard, " holds ", Json(tensor).dump(), ", which it does not");
+        }
       }
-    }
+    });
+    if (!read) promised_.insert(tensors.begin(), tensors.end());
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint/config_readers.h"
 
+#include "common/problems.h"
+
 namespace vila {
 namespace {
 
@@ -32,17 +34,19 @@ Activation read_activation(const JsonObject& config, const char* usual) {
   if (name == "quick_gelu") return Activation::quick_gelu;
   if (name == "gelu_pytorch_tanh" || name == "gelu_new") return Activation::gelu_tanh;
   if (name == "gelu") return Activation::gelu_erf;
-  fail(ErrorCode::unsupported, config.name(), ": hidden_act is \"", name, "\", supported are quick_gelu, gelu, gelu_pytorch_tanh");
+  object(ErrorCode::unsupported, config.name(), ": hidden_act is \"", name,
+         "\", supported are quick_gelu, gelu, gelu_pytorch_tanh");
+  return Activation::gelu_erf;
 }
 
 /// InternViT comes in variants; the one VILA uses has these.
 void check_internvit(const JsonObject& config) {
-  if (config.boolean("qkv_bias", false)) fail(ErrorCode::unsupported, config.name(), ": qkv_bias is true, supported is false");
+  if (config.boolean("qkv_bias", false)) object(ErrorCode::unsupported, config.name(), ": qkv_bias is true, supported is false");
   if (!config.boolean("qk_normalization", true)) {
-    fail(ErrorCode::unsupported, config.name(), ": qk_normalization is false, supported is true");
+    object(ErrorCode::unsupported, config.name(), ": qk_normalization is false, supported is true");
   }
   const std::string norm = config.string("norm_type", "rms_norm");
-  if (norm != "rms_norm") fail(ErrorCode::unsupported, config.name(), ": norm_type is \"", norm, "\", supported is rms_norm");
+  if (norm != "rms_norm") object(ErrorCode::unsupported, config.name(), ": norm_type is \"", norm, "\", supported is rms_norm");
 }
 
 /// A tower that checkpoints name without carrying its configuration.
@@ -86,7 +90,7 @@ VisionSpec read_tower(const JsonObject& config) {
   s.patch = config.integer("patch_size", 1, kMaxSide);
   s.image = config.integer("image_size", s.patch, kMaxSide);
   if (config.integer("num_channels", 1, 1024, 3) != 3) {
-    fail(ErrorCode::unsupported, config.name(), ": num_channels is ", config.value().at("num_channels").dump(), ", supported is 3");
+    object(ErrorCode::unsupported, config.name(), ": num_channels is ", config.value().at("num_channels").dump(), ", supported is 3");
   }
   s.activation = read_activation(config, kind.activation);
   s.norm_eps = config.number("layer_norm_eps", 1e-12, 1, kind.norm_eps);
@@ -98,19 +102,20 @@ VisionSpec read_tower(const JsonObject& config) {
 void select_features(VisionSpec& vision, int64_t layer, const std::string& feature, const std::string& where) {
   const int64_t run = layer < 0 ? vision.layers + 1 + layer : layer;
   if (run < 1 || run > vision.layers) {
-    fail(ErrorCode::unsupported, where, ": select layer ", layer, " of a tower of ", vision.layers, " layers, expected ",
-         -vision.layers, " to -1 or 1 to ", vision.layers);
+    object(ErrorCode::unsupported, where, ": select layer ", layer, " of a tower of ", vision.layers, " layers, expected ",
+           -vision.layers, " to -1 or 1 to ", vision.layers);
+  } else {
+    vision.run_layers = run;
   }
-  vision.run_layers = run;
   if (feature == "patch") {
     if (!vision.has_class_token()) {
-      fail(ErrorCode::unsupported, where, ": select feature \"patch\" with a tower that has no class token, expected cls_patch");
+      object(ErrorCode::unsupported, where, ": select feature \"patch\" with a tower that has no class token, expected cls_patch");
     }
-    vision.drop_class_token = true;
+    vision.drop_class_token = vision.has_class_token();
   } else if (feature == "cls_patch") {
     vision.drop_class_token = false;
   } else {
-    fail(ErrorCode::unsupported, where, ": select feature is \"", feature, "\", supported are patch and cls_patch");
+    object(ErrorCode::unsupported, where, ": select feature is \"", feature, "\", supported are patch and cls_patch");
   }
 }
 
