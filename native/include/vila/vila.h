@@ -296,8 +296,8 @@ class VILA_API ModelInfo {
   std::string projector;
   std::string prompt_template;
   std::string preprocessing;
-  std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32"
-  std::string precision;              ///< of the plan
+  std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32", "awq int4, group 128"
+  std::string precision;              ///< of the plans: "fp32", "fp32, weights int4 group 128"
   std::string backend;                ///< "onnxruntime 1.28.0"
   int32_t tokens_per_image = 0;
   int32_t context_length = 0;
@@ -328,7 +328,7 @@ class VILA_API Model {
  public:
   /// Loads a checkpoint folder, compiling its plans first where the cache holds none. `progress` may be null; it is not kept.
   static Model load(const std::string& path, const LoadOptions& options, ProgressListener* progress);
-  /// Only compiles the plans into the cache; returns a line per plan: its name, bytes, and whether it was there already.
+  /// Only compiles the plans into the cache; returns a line per file: its name, bytes, and whether it was there already.
   static std::vector<std::string> compile(const std::string& path, const LoadOptions& options, ProgressListener* progress);
   /// Reads only configuration and headers: what a checkpoint is, without loading weights.
   static ModelInfo describe(const std::string& path);

@@ -10,6 +10,7 @@
 
 #include "checkpoint/config_readers.h"
 #include "checkpoint/needed_tensors.h"
+#include "checkpoint/packing.h"
 #include "checkpoint/tensor_names.h"
 #include "common/error.h"
 #include "common/hash.h"
@@ -138,9 +139,14 @@ void Checkpoint::read(const std::string& folder) {
   if (description_.has_vision) check_tensors(ModelPart::vision);
   if (description_.has_projector) check_tensors(ModelPart::projector);
   if (!description_.has_language) return;
+  LanguageSpec& language = description_.spec.language;
+  const bool known = language_.files().empty() ||
+                     attempt([&] { recognise_packing(language, language_, description_.language_folder); });
+  if (!known) return;  // Which tensors are needed is not known either.
   check_tensors(ModelPart::language);
-  const std::string first = tensor_names::language_layer(spec().language, 0) + "self_attn.q_proj.weight";
-  if (const auto it = language_.all().find(first); it != language_.all().end()) description_.spec.weight_dtype = it->second.dtype;
+  const std::string first = block_linears(language, 0).front().name;
+  const std::string tensor = is_packed(language, first) ? tensor_names::embed_tokens(language) : first + ".weight";
+  if (const auto it = language_.all().find(tensor); it != language_.all().end()) description_.spec.weight_dtype = it->second.dtype;
 }
 
 void Checkpoint::open_stores() {
@@ -164,12 +170,12 @@ void Checkpoint::check_tensors(ModelPart part) {
     if (tensors.promised(needed.name) && !tensors.contains(needed.name)) continue;
     problems.attempt(needed.name, [&] {
       const TensorRef& tensor = tensors.get(needed.name, needed.shape);
-      if (!is_float(tensor.dtype)) {
-        fail(ErrorCode::bad_file, tensor.file->path(), ": tensor ", needed.name, " has type ", name_of(tensor.dtype),
-             ", expected fp32, fp16 or bf16");
+      if (needed.dtype ? tensor.dtype != *needed.dtype : !is_float(tensor.dtype)) {
+        fail(ErrorCode::bad_file, tensor.file->path(), ": tensor ", needed.name, " has type ", name_of(tensor.dtype), ", expected ",
+             needed.dtype ? name_of(*needed.dtype) : "fp32, fp16 or bf16");
       }
       size.bytes += tensor.bytes;
-      size.parameters += tensor.elements();
+      size.parameters += needed.parameters;
     });
   }
   problems.report();

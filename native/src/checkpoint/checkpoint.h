@@ -87,7 +87,8 @@ struct PartSize {
 /// An opened checkpoint. Immutable; any thread.
 class Checkpoint {
  public:
-  /// Reads the spec, maps every file and checks that each tensor the spec needs is there with its shape and a float dtype.
+  /// Reads the spec, maps every file, finds how linear layers are packed and checks that each tensor the spec needs is there with
+  /// its shape and type.
   static std::shared_ptr<const Checkpoint> open(const std::string& folder);
   /// The same of a folder that need not be a whole checkpoint: everything that open() could object to is put into `problems`, in
   /// words, and what could be read is there. Without a problem the result is what open() returns. Never throws for the folder's
@@ -104,7 +105,7 @@ class Checkpoint {
   const TensorStore& store(ModelPart part) const;
   /// Bytes of the tensors the spec needs.
   uint64_t weight_bytes() const;
-  /// Number of parameters the spec needs.
+  /// Number of parameters the spec needs; a packed weight counts as one.
   int64_t parameters() const;
   /// Of one part.
   const PartSize& size(ModelPart part) const { return sizes_[static_cast<size_t>(part)]; }

@@ -40,9 +40,7 @@ void check_features(const JsonObject& config, const std::string& model_type) {
     object(ErrorCode::unsupported, config.name(), ": partial_rotary_factor is ", config.value().at("partial_rotary_factor").dump(),
          ", supported is 1");
   }
-  for (const char* key : {"rope_parameters", "quantization_config"}) {
-    if (config.has(key)) object(ErrorCode::unsupported, config.name(), ": ", key, " is not supported");
-  }
+  if (config.has("rope_parameters")) object(ErrorCode::unsupported, config.name(), ": rope_parameters is not supported");
 }
 
 /// What positions are divided by: rope_scaling, else what VILA sets when it is asked for more positions than were trained.
@@ -127,6 +125,7 @@ LanguageSpec read_language(const JsonObject& config, const std::string& model_ty
   s.bos_id = config.integer("bos_token_id", -1, kMaxVocab, -1);
   s.pad_id = config.integer("pad_token_id", -1, kMaxVocab, -1);
   add_ids(s.eos_ids, config, "eos_token_id");
+  attempt([&] { read_quantization(s, config); });
   if (const auto generation = read_if_there(generation_config)) add_ids(s.eos_ids, *generation, "eos_token_id");
   return s;
 }

@@ -332,12 +332,10 @@ CheckpointDescription describe_checkpoint(const std::string& folder) {
     root.config = JsonObject::read(file);
     root.model_type = root.config.string("model_type");
   });
-  if (root.config.has("quantization_config")) {
-    object(ErrorCode::unsupported, root.config.name(), ": quantization_config is not supported");
-  }
   const auto read = [&](const Family& family) {
     CheckpointDescription description = family.read(root);
     description.spec.path = folder;
+    attempt([&] { read_quantization(description.spec.language, root.config); });
     return description;
   };
   for (const Family& family : families()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint/needed_tensors.h"
 
+#include "checkpoint/awq.h"
 #include "checkpoint/tensor_names.h"
 #include "common/error.h"
 
@@ -13,10 +14,26 @@ using Shape = std::vector<int64_t>;
 class Collector {
  public:
   Collector(ModelPart part, std::vector<NeededTensor>& out) : part_(part), out_(out) {}
-  void tensor(const std::string& name, const Shape& shape) { out_.push_back({part_, name, shape}); }
+  void tensor(const std::string& name, const Shape& shape) {
+    int64_t elements = 1;
+    for (const int64_t dim : shape) elements *= dim;
+    out_.push_back({part_, name, shape, std::nullopt, elements});
+  }
   void linear(const std::string& layer, int64_t out, int64_t in, bool bias) {
     tensor(layer + ".weight", {out, in});
     if (bias) tensor(layer + ".bias", {out});
+  }
+  /// The codes stand for all weights; scales and zeros are none of the model's.
+  void packed_linear(const LinearLayer& layer, const AwqLayout& layout) {
+    if (const std::string misfit = awq_misfit(layout); !misfit.empty()) {
+      fail(ErrorCode::unsupported, "linear layer ", layer.name, " as ", name_of(layout.packing), ": ", misfit);
+    }
+    int64_t parameters = layout.out * layout.in;
+    for (const AwqTensor& part : awq_tensors(layout)) {
+      out_.push_back({part_, layer.name + part.suffix, part.shape, part.dtype, parameters});
+      parameters = 0;
+    }
+    if (layer.bias) tensor(layer.name + ".bias", {layer.out});
   }
   void layer_norm(const std::string& layer, int64_t size) {
     tensor(layer + ".weight", {size});
@@ -29,20 +46,18 @@ class Collector {
 };
 
 void add_language(const LanguageSpec& s, Collector c) {
-  if (s.packing != LanguageSpec::Packing::none) fail(ErrorCode::unsupported, "packed (AWQ) language weights are not supported");
-  const int64_t query = s.heads * s.head_dim, key_value = s.kv_heads * s.head_dim;
   c.tensor(tensor_names::embed_tokens(s), {s.vocab, s.hidden});
   for (int64_t i = 0; i < s.layers; ++i) {
     const std::string layer = tensor_names::language_layer(s, i);
     c.tensor(layer + "input_layernorm.weight", {s.hidden});
-    c.linear(layer + "self_attn.q_proj", query, s.hidden, s.qkv_bias);
-    c.linear(layer + "self_attn.k_proj", key_value, s.hidden, s.qkv_bias);
-    c.linear(layer + "self_attn.v_proj", key_value, s.hidden, s.qkv_bias);
-    c.linear(layer + "self_attn.o_proj", s.hidden, query, false);
-    c.tensor(layer + "post_attention_layernorm.weight", {s.hidden});
-    c.linear(layer + "mlp.gate_proj", s.intermediate, s.hidden, false);
-    c.linear(layer + "mlp.up_proj", s.intermediate, s.hidden, false);
-    c.linear(layer + "mlp.down_proj", s.hidden, s.intermediate, false);
+    for (const LinearLayer& linear : block_linears(s, i)) {
+      if (linear.name.ends_with("gate_proj")) c.tensor(layer + "post_attention_layernorm.weight", {s.hidden});
+      if (is_packed(s, linear.name)) {
+        c.packed_linear(linear, {s.packing, s.packing_group, linear.out, linear.in});
+      } else {
+        c.linear(linear.name, linear.out, linear.in, linear.bias);
+      }
+    }
   }
   c.tensor(tensor_names::final_norm(s), {s.hidden});
   if (!s.tied_head) c.tensor(tensor_names::lm_head(s), {s.vocab, s.hidden});
@@ -100,6 +115,15 @@ void add_projector(const ProjectorSpec& s, Collector c) {
 }
 
 }  // namespace
+
+std::vector<LinearLayer> block_linears(const LanguageSpec& s, int64_t i) {
+  const int64_t query = s.heads * s.head_dim, key_value = s.kv_heads * s.head_dim;
+  const std::string attention = tensor_names::language_layer(s, i) + "self_attn.", mlp = tensor_names::language_layer(s, i) + "mlp.";
+  return {{attention + "q_proj", query, s.hidden, s.qkv_bias},  {attention + "k_proj", key_value, s.hidden, s.qkv_bias},
+          {attention + "v_proj", key_value, s.hidden, s.qkv_bias}, {attention + "o_proj", s.hidden, query, false},
+          {mlp + "gate_proj", s.intermediate, s.hidden, false},  {mlp + "up_proj", s.intermediate, s.hidden, false},
+          {mlp + "down_proj", s.hidden, s.intermediate, false}};
+}
 
 std::vector<NeededTensor> needed_tensors(const ModelSpec& spec, ModelPart part) {
   std::vector<NeededTensor> tensors;

@@ -23,6 +23,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "graph/graph.h"
+#include "graph/packed_weights.h"
 
 namespace vila::graph {
 
@@ -38,12 +39,14 @@ struct BuildOptions {
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
 inline constexpr int kGraphVersion = 1;
 
-// Each throws unsupported for a compute type or a packing that the dialect does not write, bad_file for a missing or misshapen
+// Each throws unsupported for a compute type that the dialect does not write, bad_file for a missing or misshapen
 // tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.
 Graph build_vision(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options);
 /// `tokens` is the number of features of one block, N'.
 Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options);
-Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options);
+/// `packed` has the packed linear layers of a spec that says so (packed_weights.h); null for a plain one.
+Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
+                     const PackedWeights* packed = nullptr);
 
 inline Graph build_vision(const Checkpoint& checkpoint, const BuildOptions& options) {
   return build_vision(checkpoint.spec().vision, checkpoint.vision(), options);
@@ -51,8 +54,8 @@ inline Graph build_vision(const Checkpoint& checkpoint, const BuildOptions& opti
 inline Graph build_projector(const Checkpoint& checkpoint, const BuildOptions& options) {
   return build_projector(checkpoint.spec().projector, checkpoint.spec().projector_tokens(), checkpoint.projector(), options);
 }
-inline Graph build_language(const Checkpoint& checkpoint, const BuildOptions& options) {
-  return build_language(checkpoint.spec().language, checkpoint.language(), options);
+inline Graph build_language(const Checkpoint& checkpoint, const BuildOptions& options, const PackedWeights* packed = nullptr) {
+  return build_language(checkpoint.spec().language, checkpoint.language(), options, packed);
 }
 
 }  // namespace vila::graph

@@ -56,6 +56,27 @@ Value CpuDialect::linear(const Value& x, const TensorRef& matrix, const TensorRe
   return node("Gemm", inputs, {{"transB", int64_t{1}}});
 }
 
+Value CpuDialect::linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) {
+  constexpr int64_t kFloat32 = 1;  // accuracy_level: how x and sums are kept
+  std::vector<Value> inputs{x, stored(*matrix.codes), stored(*matrix.scales), stored(*matrix.zero_points)};
+  if (bias != nullptr) inputs.insert(inputs.end(), {"", weight(*bias)});  // "": no order of columns
+  const Value product = node("MatMulNBits", inputs,
+                             {{"K", matrix.in}, {"N", matrix.out}, {"bits", int64_t{4}}, {"block_size", matrix.block},
+                              {"accuracy_level", kFloat32}},
+                             kMicrosoft);
+  if (matrix.corrections == nullptr) return product;
+  return node("Gemm", {block_sums(x, matrix.in, matrix.block), stored(*matrix.corrections), product}, {{"transB", int64_t{1}}});
+}
+
+Value CpuDialect::block_sums(const Value& x, int64_t columns, int64_t block) {
+  const auto [found, added] = block_sums_.try_emplace({x, block});
+  if (added) {
+    const Value blocks = reshape(x, {-1, columns / block, block});
+    found->second = node("ReduceSum", {blocks, integers({2})}, {{"keepdims", int64_t{0}}});
+  }
+  return found->second;
+}
+
 Value CpuDialect::rms_norm(const Value& x, const TensorRef& gain, double eps) {
   // ONNX Runtime keeps this operator of its own in the default domain.
   return node("SimplifiedLayerNormalization", {x, weight(gain)}, {{"axis", int64_t{-1}}, epsilon(eps), {"stash_type", int64_t{1}}});

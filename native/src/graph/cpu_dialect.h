@@ -9,7 +9,8 @@
 namespace vila::graph {
 
 /// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
-/// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading.
+/// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading. Packed layers are
+/// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the corrections.
 class CpuDialect final : public Dialect {
  public:
   explicit CpuDialect(const std::string& graph_name);
@@ -17,6 +18,7 @@ class CpuDialect final : public Dialect {
   Value activate(const Value& x, Activation activation) override;
   Value weight(const TensorRef& tensor) override;
   Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) override;
+  Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) override;
   Value rms_norm(const Value& x, const TensorRef& gain, double eps) override;
   Residual add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) override;
   Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;
@@ -32,10 +34,13 @@ class CpuDialect final : public Dialect {
   bool attention_rotates() const { return decoder_.head_dim % 16 == 0; }
   /// Rows of queries or keys as [batch, T, channels], rotated unless the attention does it.
   Value rotated(const Value& rows);
+  /// The sums of each `block` of columns of rows x [rows, columns]: [rows, columns/block]. Made once for layers that share x.
+  Value block_sums(const Value& x, int64_t columns, int64_t block);
   /// Rows [batch*T, channels] as [batch, T, channels].
   Value sequences(const Value& rows);
 
   std::map<std::string, Value> widened_;  ///< tensor name to its float32 value
+  std::map<std::pair<Value, int64_t>, Value> block_sums_;  ///< by rows and block
   DecoderShape decoder_;
   Value sequence_shape_;  ///< [batch, T, -1]
   Value positions_;       ///< int64 [batch, T]; only where GroupQueryAttention does not rotate

@@ -30,6 +30,16 @@ struct VisionAttention {
   int64_t heads = 0, head_dim = 0;
 };
 
+/// A linear layer [out, in] of 4-bit codes in blocks of `block` input columns: with b = k / block,
+/// w[n,k] = scales[n,b] * (codes[n,k] - zero_points[n,b]) + corrections[n,b]. Tensors as packed_weights.h writes them; not owned.
+struct PackedLinear {
+  int64_t out = 0, in = 0, block = 0;
+  const TensorRef* codes = nullptr;
+  const TensorRef* scales = nullptr;
+  const TensorRef* zero_points = nullptr;
+  const TensorRef* corrections = nullptr;  ///< null: zero
+};
+
 /// Builds one Graph. "Rows" are 2-D tensors [rows, channels] that hold the positions of all sequences (or tokens of all crops) one
 /// after another, so that every linear layer is one matrix product. Activations and weights are in the dialect's compute type.
 /// One thread; finish() ends its life.
@@ -71,6 +81,8 @@ class Dialect {
   virtual Value weight(const TensorRef& tensor) = 0;
   /// Rows x [rows, in] by `matrix` [out, in], plus `bias` [out] unless null.
   virtual Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) = 0;
+  /// The same by a packed matrix, which stays packed in memory.
+  virtual Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) = 0;
   /// x / sqrt(mean(x^2) + eps) * gain, over the last axis.
   virtual Value rms_norm(const Value& x, const TensorRef& gain, double eps) = 0;
   struct Residual {

@@ -10,8 +10,8 @@ namespace {
 
 class LanguageBuilder {
  public:
-  LanguageBuilder(const LanguageSpec& spec, const TensorStore& tensors, Dialect& dialect)
-      : spec_(spec), tensors_(tensors), dialect_(dialect), layers_(dialect, tensors) {}
+  LanguageBuilder(const LanguageSpec& spec, const TensorStore& tensors, const PackedWeights* packed, Dialect& dialect)
+      : spec_(spec), tensors_(tensors), dialect_(dialect), layers_(dialect, tensors, packed) {}
 
   void build(bool hidden_states) {
     DecoderShape shape;
@@ -96,11 +96,12 @@ class LanguageBuilder {
 
 }  // namespace
 
-Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options) {
-  if (spec.packing != LanguageSpec::Packing::none)
-    fail(ErrorCode::unsupported, "language model: packed 4-bit weights, expected plain [out,in] tensors");
+Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed) {
+  if (spec.packing != LanguageSpec::Packing::none && packed == nullptr) {
+    fail(ErrorCode::internal, "language model: packed 4-bit weights, expected them in the form of the plan");
+  }
   const auto dialect = make_dialect("language", options);
-  LanguageBuilder(spec, tensors, *dialect).build(options.hidden_states);
+  LanguageBuilder(spec, tensors, packed, *dialect).build(options.hidden_states);
   return dialect->finish();
 }
 

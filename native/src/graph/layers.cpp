@@ -18,8 +18,9 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
 }
 
 Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
-  const TensorRef& matrix = tensors_.get(layer + ".weight", {out, in});
-  return dialect_.linear(x, matrix, bias ? &tensors_.get(layer + ".bias", {out}) : nullptr);
+  const TensorRef* added = bias ? &tensors_.get(layer + ".bias", {out}) : nullptr;
+  if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
+  return dialect_.linear(x, tensors_.get(layer + ".weight", {out, in}), added);
 }
 
 Value Layers::layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {

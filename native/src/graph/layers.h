@@ -8,17 +8,19 @@
 #include "checkpoint/checkpoint.h"
 #include "graph/builders.h"
 #include "graph/dialect.h"
+#include "graph/packed_weights.h"
 
 namespace vila::graph {
 
 /// The dialect that `options` ask for. Throws unsupported for a compute type it does not write.
 std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options);
 
-/// Reads "<layer>.weight" and "<layer>.bias" from one store. Does not own its arguments. Throws bad_file for a missing tensor or
-/// another shape than expected.
+/// Reads "<layer>.weight" and "<layer>.bias" from one store, and the linear layers that are in `packed` (may be null, see
+/// packed_weights.h) from there. Does not own its arguments. Throws bad_file for a missing tensor or another shape than expected.
 class Layers {
  public:
-  Layers(Dialect& dialect, const TensorStore& tensors) : dialect_(dialect), tensors_(tensors) {}
+  explicit Layers(Dialect& dialect, const TensorStore& tensors, const PackedWeights* packed = nullptr)
+      : dialect_(dialect), tensors_(tensors), packed_(packed) {}
   Value linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const;
   Value layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
   Value rms_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
@@ -29,6 +31,7 @@ class Layers {
  private:
   Dialect& dialect_;
   const TensorStore& tensors_;
+  const PackedWeights* packed_;
 };
 
 }  // namespace vila::graph

@@ -52,7 +52,8 @@ std::shared_ptr<Backend> onnxruntime_backend();
 /// What doctor() says about this backend; never throws.
 std::vector<Check> onnxruntime_checks();
 
-/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx`, written once, found again by fingerprint.
+/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx`, written once, found again by fingerprint; and beside them the
+/// weights that a graph refers to and no checkpoint holds in that form: `<dir>/<label>-<fingerprint>.safetensors`.
 class PlanCache {
  public:
   /// `dir` empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j, then a folder under the temporary directory.
@@ -67,6 +68,20 @@ class PlanCache {
   /// calls `build`, writes to a temporary file, syncs and renames. A damaged entry (its checksum trailer does not match) is
   /// rebuilt with a warning. Nothing half-written is ever read; an exception from `build` leaves no file.
   Entry get_or_build(const std::string& label, const std::string& fingerprint, const std::function<std::string()>& build);
+
+  /// A file that is too large to be held in memory.
+  struct Weights {
+    std::string path;
+    uint64_t bytes = 0;
+    bool existed = false;
+  };
+  /// Takes bytes in order.
+  using Write = std::function<void(const void* data, size_t size)>;
+  /// The same for weights, which `build` writes piece by piece. The last kChecksumBytes of the file are not `build`'s: they are the
+  /// XXH3-128 of all before them, low word first, little-endian, and are compared whenever the file is found, which reads it once
+  /// through. A plan that refers to the file is to be asked for after it: so it never meets an absent or damaged one.
+  Weights get_or_write(const std::string& label, const std::string& fingerprint, const std::function<void(const Write&)>& build);
+  static constexpr size_t kChecksumBytes = 16;
 
  private:
   std::string dir_;

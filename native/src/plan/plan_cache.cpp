@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -29,7 +30,7 @@ namespace fs = std::filesystem;
 //   key of field 2000, length-delimited (82 7D); length 24 (18); "vilaplan"; XXH3-128 of all bytes before the key, low word
 //   first, little-endian.
 constexpr char kTrailerStart[] = {'\x82', '\x7D', '\x18', 'v', 'i', 'l', 'a', 'p', 'l', 'a', 'n'};
-constexpr size_t kTrailerSize = sizeof kTrailerStart + 16;
+constexpr size_t kTrailerSize = sizeof kTrailerStart + PlanCache::kChecksumBytes;
 // Protobuf's own bound on a message.
 constexpr uint64_t kMostBytes = (1ULL << 31) - 1;
 constexpr size_t kMostNameLetters = 200;
@@ -41,13 +42,16 @@ std::string environment_variable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string trailer_of(const std::string& content) {
-  const Hash128 hash = Hasher().bytes(content.data(), content.size()).finish();
-  std::string trailer(kTrailerStart, sizeof kTrailerStart);
+std::string bytes_of(const Hash128& hash) {
+  std::string bytes;
   for (uint64_t word : {hash.low, hash.high}) {
-    for (int i = 0; i < 8; ++i) trailer += static_cast<char>(word >> (8 * i) & 0xFF);
+    for (int i = 0; i < 8; ++i) bytes += static_cast<char>(word >> (8 * i) & 0xFF);
   }
-  return trailer;
+  return bytes;
+}
+
+std::string trailer_of(const std::string& content) {
+  return std::string(kTrailerStart, sizeof kTrailerStart) + bytes_of(Hasher().bytes(content.data(), content.size()).finish());
 }
 
 /// Removes the trailer; false when there is none or the checksum differs.
@@ -139,8 +143,42 @@ std::optional<std::string> read_entry(const std::string& path, bool warn) {
   return std::nullopt;
 }
 
+/// What is known of a weights file.
+enum class Found { absent, damaged, whole };
+
+/// Reads the file once through, piece by piece, and compares its checksum.
+Found check_weights(const std::string& path, uint64_t& size) {
+  const File file(path, O_RDONLY);
+  if (!file && errno == ENOENT) return Found::absent;
+  if (!file) fail_io(path, "cannot be opened", errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail_io(path, "cannot be read", errno);
+  size = static_cast<uint64_t>(status.st_size);
+  if (!S_ISREG(status.st_mode) || size < PlanCache::kChecksumBytes) return Found::damaged;
+  Hasher hasher;
+  std::string piece(size_t{1} << 20, '\0');
+  const auto read = [&](size_t wanted) {  // false at the end of a file that became shorter
+    for (size_t done = 0; done < wanted;) {
+      const ssize_t count = ::read(file.get(), piece.data() + done, wanted - done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail_io(path, "cannot be read", errno);
+      if (count == 0) return false;
+      done += static_cast<size_t>(count);
+    }
+    return true;
+  };
+  for (uint64_t left = size - PlanCache::kChecksumBytes; left > 0;) {
+    const auto wanted = static_cast<size_t>(std::min<uint64_t>(left, piece.size()));
+    if (!read(wanted)) return Found::damaged;
+    hasher.bytes(piece.data(), wanted);
+    left -= wanted;
+  }
+  if (!read(PlanCache::kChecksumBytes)) return Found::damaged;
+  return piece.compare(0, PlanCache::kChecksumBytes, bytes_of(hasher.finish())) == 0 ? Found::whole : Found::damaged;
+}
+
 /// Writes a file that appears under `path` whole or not at all, also when the machine stops. The entry's lock is held.
-void publish(const std::string& dir, const std::string& path, const std::string& content) {
+void publish(const std::string& dir, const std::string& path, const std::function<void(const PlanCache::Write&)>& content) {
   const std::string temporary = path + ".tmp";
   struct Remover {
     const std::string& file;
@@ -152,15 +190,15 @@ void publish(const std::string& dir, const std::string& path, const std::string&
   {
     const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file) fail_io(temporary, "cannot be created", errno);
-    const std::string trailer = trailer_of(content);
-    for (std::string_view rest : {std::string_view(content), std::string_view(trailer)}) {
+    content([&](const void* data, size_t size) {
+      std::string_view rest(static_cast<const char*>(data), size);
       while (!rest.empty()) {
         const ssize_t written = ::write(file.get(), rest.data(), rest.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) fail_io(temporary, "cannot be written", errno);
         rest.remove_prefix(static_cast<size_t>(written));
       }
-    }
+    });
     if (::fsync(file.get()) != 0) fail_io(temporary, "cannot be synced", errno);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path, "cannot be published", errno);
@@ -255,8 +293,39 @@ PlanCache::Entry PlanCache::get_or_build(const std::string& label, const std::st
   if (entry.bytes.size() > kMostBytes - kTrailerSize) {
     fail(ErrorCode::capacity, entry.path, ": ", entry.bytes.size(), " bytes, at most ", kMostBytes - kTrailerSize, " fit a plan");
   }
-  publish(dir_, entry.path, entry.bytes);
+  publish(dir_, entry.path, [&entry](const Write& write) {
+    write(entry.bytes.data(), entry.bytes.size());
+    const std::string trailer = trailer_of(entry.bytes);
+    write(trailer.data(), trailer.size());
+  });
   return entry;
+}
+
+PlanCache::Weights PlanCache::get_or_write(const std::string& label, const std::string& fingerprint,
+                                           const std::function<void(const Write&)>& build) {
+  check_name("label", label);
+  check_name("fingerprint", fingerprint);
+  Weights weights;
+  weights.path = dir_ + "/" + label + "-" + fingerprint + ".safetensors";
+  weights.existed = true;
+  if (check_weights(weights.path, weights.bytes) == Found::whole) return weights;
+  const EntryLock lock(weights.path + ".lock");
+  const Found found = check_weights(weights.path, weights.bytes);
+  if (found == Found::whole) return weights;
+  if (found == Found::damaged) log(LogLevel::warn, weights.path, ": the cached weights are damaged (their checksum does not match); they are written again");
+  weights.existed = false;
+  weights.bytes = kChecksumBytes;
+  publish(dir_, weights.path, [&](const Write& write) {
+    Hasher hasher;
+    build([&](const void* data, size_t size) {
+      hasher.bytes(data, size);
+      write(data, size);
+      weights.bytes += size;
+    });
+    const std::string checksum = bytes_of(hasher.finish());
+    write(checksum.data(), checksum.size());
+  });
+  return weights;
 }
 
 }  // namespace vila::plan

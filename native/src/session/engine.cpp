@@ -58,9 +58,6 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (!options.prompt_template.empty() && std::find(ids.begin(), ids.end(), options.prompt_template) == ids.end()) {
     fail(ErrorCode::invalid_argument, "prompt_template: \"", options.prompt_template, "\", expected one of ", one_of(ids));
   }
-  if (spec.language.packing != LanguageSpec::Packing::none) {
-    fail(ErrorCode::unsupported, spec.path, ": AWQ-packed weights, which this version does not run");
-  }
   return options.context_length > 0 ? options.context_length : std::min(spec.prompt.max_length, spec.language.max_positions);
 }
 
@@ -90,7 +87,9 @@ ModelInfo Engine::info() const {
   ModelInfo info = describe(*checkpoint_);
   info.context_length = static_cast<int32_t>(context_);
   info.prompt_template = prompt_spec_.template_id;
+  const LanguageSpec& language = spec().language;
   info.precision = "fp32";
+  if (language.packing != LanguageSpec::Packing::none) info.precision += join(", weights int4 group ", language.packing_group);
   info.backend = backend_->name() + " " + backend_->version();
   return info;
 }
@@ -110,6 +109,7 @@ ModelInfo describe(const Checkpoint& checkpoint) {
   info.preprocessing = join(name_of(spec.preprocess.fit), " to ", spec.preprocess.size, "x", spec.preprocess.size);
   info.prompt_template = spec.prompt.template_id;
   info.weight_dtype = name_of(spec.weight_dtype);
+  if (language.packing != LanguageSpec::Packing::none) info.weight_dtype = join("awq int4, group ", language.packing_group);
   info.tokens_per_image = static_cast<int32_t>(spec.tokens_per_image());
   info.context_length = static_cast<int32_t>(std::min(spec.prompt.max_length, language.max_positions));
   info.vocab_size = static_cast<int32_t>(language.vocab);

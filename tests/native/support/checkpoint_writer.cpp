@@ -6,10 +6,12 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
+#include "support/awq_packer.h"
 #include "support/npy.h"
 
 namespace vila::testing {
@@ -71,12 +73,17 @@ class Random {
   uint64_t state_;
 };
 
-/// A tensor to be filled at random when it is written.
+/// A tensor to be filled at random when it is written, or one that is given.
 struct Planned {
   std::string name;
   Shape shape;
-  float mean, deviation;
+  float mean = 0, deviation = 0;
+  std::string dtype = "", bytes = "";  ///< of one that is given
 };
+
+uint64_t size_in_file(const Planned& tensor, DType dtype) {
+  return tensor.dtype.empty() ? static_cast<uint64_t>(product(tensor.shape)) * size_of(dtype) : tensor.bytes.size();
+}
 
 /// The tensors of one store, in the order of the computation.
 class Plan {
@@ -84,6 +91,7 @@ class Plan {
   void tensor(const std::string& name, const Shape& shape, float mean, float deviation) {
     tensors_.push_back({name, shape, mean, deviation});
   }
+  void given(const FileTensor& tensor) { tensors_.push_back({tensor.name, tensor.shape, 0, 0, tensor.dtype, tensor.bytes}); }
   void linear(const std::string& name, int64_t out, int64_t in, bool bias) {
     tensor(name + ".weight", {out, in}, 0, 1.0F / std::sqrt(static_cast<float>(in)));
     if (bias) tensor(name + ".bias", {out}, 0, 0.1F);
@@ -129,8 +137,8 @@ void write_planned(const fs::path& path, const std::vector<Planned>& tensors, DT
   std::vector<FileTensor> described;
   std::vector<uint64_t> sizes;
   for (const Planned& tensor : tensors) {
-    described.push_back({tensor.name, file_name_of(dtype), tensor.shape, ""});
-    sizes.push_back(static_cast<uint64_t>(product(tensor.shape)) * size_of(dtype));
+    described.push_back({tensor.name, tensor.dtype.empty() ? file_name_of(dtype) : tensor.dtype, tensor.shape, ""});
+    sizes.push_back(size_in_file(tensor, dtype));
   }
   const std::string header = header_of(described, sizes);
   std::ofstream out = open_file(path);
@@ -138,6 +146,8 @@ void write_planned(const fs::path& path, const std::vector<Planned>& tensors, DT
   out << header;
   std::vector<float> block;
   for (const Planned& tensor : tensors) {
+    out << tensor.bytes;
+    if (!tensor.dtype.empty()) continue;
     for (int64_t left = product(tensor.shape); left > 0;) {
       block.resize(static_cast<size_t>(std::min<int64_t>(left, 1 << 16)));
       for (float& value : block) value = random.uniform(tensor.mean, tensor.deviation);
@@ -161,12 +171,24 @@ void write_store(const fs::path& folder, const Plan& plan, DType dtype, int64_t 
     const std::vector<Planned> part(at(shard), at(shard + 1));
     for (const Planned& tensor : part) {
       weight_map[tensor.name] = name;
-      total += static_cast<uint64_t>(product(tensor.shape)) * size_of(dtype);
+      total += size_in_file(tensor, dtype);
     }
     write_planned(folder / name, part, dtype, random);
   }
   const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
   write_file(folder / "model.safetensors.index.json", index.dump(1));
+}
+
+/// A linear layer of a decoder block, packed where the checkpoint is.
+void plan_block_linear(Plan& plan, const RandomCheckpoint& c, const std::string& name, int64_t out, int64_t in, bool bias) {
+  if (!c.packing || (c.unpacked_down && name.ends_with("down_proj"))) return plan.linear(name, out, in, bias);
+  const AwqMatrix matrix = random_awq(out, in, c.group, c.seed * 1000003 + std::hash<std::string>()(name));
+  if (c.dequantized) {
+    plan.given(float_tensor(name + ".weight", DType::f32, {out, in}, awq_weights(*c.packing, matrix)));
+  } else {
+    for (const FileTensor& tensor : pack_awq(name, *c.packing, matrix)) plan.given(tensor);
+  }
+  if (bias) plan.tensor(name + ".bias", {out}, 0, 0.1F);
 }
 
 void plan_language(Plan& plan, const RandomCheckpoint& c, const std::string& prefix) {
@@ -175,14 +197,14 @@ void plan_language(Plan& plan, const RandomCheckpoint& c, const std::string& pre
   for (int64_t i = 0; i < c.layers; ++i) {
     const std::string layer = prefix + "model.layers." + std::to_string(i) + ".";
     plan.norm(layer + "input_layernorm", c.hidden, false);
-    plan.linear(layer + "self_attn.q_proj", c.heads * head, c.hidden, c.qwen2);
-    plan.linear(layer + "self_attn.k_proj", c.kv_heads * head, c.hidden, c.qwen2);
-    plan.linear(layer + "self_attn.v_proj", c.kv_heads * head, c.hidden, c.qwen2);
-    plan.linear(layer + "self_attn.o_proj", c.hidden, c.heads * head, false);
+    plan_block_linear(plan, c, layer + "self_attn.q_proj", c.heads * head, c.hidden, c.qwen2);
+    plan_block_linear(plan, c, layer + "self_attn.k_proj", c.kv_heads * head, c.hidden, c.qwen2);
+    plan_block_linear(plan, c, layer + "self_attn.v_proj", c.kv_heads * head, c.hidden, c.qwen2);
+    plan_block_linear(plan, c, layer + "self_attn.o_proj", c.hidden, c.heads * head, false);
     plan.norm(layer + "post_attention_layernorm", c.hidden, false);
-    plan.linear(layer + "mlp.gate_proj", c.intermediate, c.hidden, false);
-    plan.linear(layer + "mlp.up_proj", c.intermediate, c.hidden, false);
-    plan.linear(layer + "mlp.down_proj", c.hidden, c.intermediate, false);
+    plan_block_linear(plan, c, layer + "mlp.gate_proj", c.intermediate, c.hidden, false);
+    plan_block_linear(plan, c, layer + "mlp.up_proj", c.intermediate, c.hidden, false);
+    plan_block_linear(plan, c, layer + "mlp.down_proj", c.hidden, c.intermediate, false);
   }
   plan.norm(prefix + "model.norm", c.hidden, false);
   if (!c.tied_head) plan.linear(prefix + "lm_head", c.vocab, c.hidden, false);
@@ -260,24 +282,38 @@ void plan_projector(Plan& plan, const RandomCheckpoint& c, const std::string& pr
   }
 }
 
+/// As AutoAWQ writes it; llm-awq writes none.
+Json quantization_config(const RandomCheckpoint& c) {
+  return {{"quant_method", "awq"},
+          {"bits", 4},
+          {"group_size", c.group},
+          {"zero_point", true},
+          {"version", c.packing == AwqPacking::awq_gemm ? "gemm" : "gemv"},
+          {"modules_to_not_convert", nullptr}};
+}
+
+bool names_quantization(const RandomCheckpoint& c) { return c.quantization_config && !c.dequantized; }
+
 Json language_config(const RandomCheckpoint& c) {
-  return {{"architectures", {c.qwen2 ? "Qwen2ForCausalLM" : "LlamaForCausalLM"}},
-          {"model_type", c.qwen2 ? "qwen2" : "llama"},
-          {"hidden_act", "silu"},
-          {"hidden_size", c.hidden},
-          {"num_hidden_layers", c.layers},
-          {"num_attention_heads", c.heads},
-          {"num_key_value_heads", c.kv_heads},
-          {"intermediate_size", c.intermediate},
-          {"vocab_size", c.vocab},
-          {"rope_theta", c.rope_theta},
-          {"rope_scaling", nullptr},
-          {"rms_norm_eps", c.rms_eps},
-          {"max_position_embeddings", c.max_positions},
-          {"tie_word_embeddings", c.tied_head},
-          {"bos_token_id", 1},
-          {"eos_token_id", 2},
-          {"torch_dtype", torch_name_of(c.dtype)}};
+  Json config = {{"architectures", {c.qwen2 ? "Qwen2ForCausalLM" : "LlamaForCausalLM"}},
+                 {"model_type", c.qwen2 ? "qwen2" : "llama"},
+                 {"hidden_act", "silu"},
+                 {"hidden_size", c.hidden},
+                 {"num_hidden_layers", c.layers},
+                 {"num_attention_heads", c.heads},
+                 {"num_key_value_heads", c.kv_heads},
+                 {"intermediate_size", c.intermediate},
+                 {"vocab_size", c.vocab},
+                 {"rope_theta", c.rope_theta},
+                 {"rope_scaling", nullptr},
+                 {"rms_norm_eps", c.rms_eps},
+                 {"max_position_embeddings", c.max_positions},
+                 {"tie_word_embeddings", c.tied_head},
+                 {"bos_token_id", 1},
+                 {"eos_token_id", 2},
+                 {"torch_dtype", torch_name_of(c.dtype)}};
+  if (names_quantization(c) && c.layout != Layout::llava_hf) config["quantization_config"] = quantization_config(c);
+  return config;
 }
 
 Json tower_config(const RandomCheckpoint& c) {
@@ -398,15 +434,17 @@ void write_one_folder(const fs::path& folder, const RandomCheckpoint& c, Random&
 }
 
 void write_llava_hf(const fs::path& folder, const RandomCheckpoint& c, Random& random) {
-  write_json(folder / "config.json", {{"architectures", {"LlavaForConditionalGeneration"}},
-                                      {"model_type", "llava"},
-                                      {"text_config", language_config(c)},
-                                      {"vision_config", tower_config(c)},
-                                      {"vision_feature_layer", -2},
-                                      {"vision_feature_select_strategy", "default"},
-                                      {"projector_hidden_act", "gelu"},
-                                      {"image_token_index", c.vocab - 1},
-                                      {"torch_dtype", torch_name_of(c.dtype)}});
+  Json root = {{"architectures", {"LlavaForConditionalGeneration"}},
+               {"model_type", "llava"},
+               {"text_config", language_config(c)},
+               {"vision_config", tower_config(c)},
+               {"vision_feature_layer", -2},
+               {"vision_feature_select_strategy", "default"},
+               {"projector_hidden_act", "gelu"},
+               {"image_token_index", c.vocab - 1},
+               {"torch_dtype", torch_name_of(c.dtype)}};
+  if (names_quantization(c)) root["quantization_config"] = quantization_config(c);
+  write_json(folder / "config.json", root);
   write_json(folder / "preprocessor_config.json", processor_config(c));
   Plan store;
   plan_language(store, c, "language_model.");

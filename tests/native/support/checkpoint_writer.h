@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<File
 /// A file with this header text and these data bytes, whatever they are.
 void write_safetensors_raw(const std::filesystem::path& path, const std::string& header, const std::string& data);
 
+/// Layouts of 4-bit linear layers (awq_packer.h).
+enum class AwqPacking { llm_awq_v2, llm_awq_v1, awq_gemm };
+
 /// What a random checkpoint looks like. The defaults give a tiny valid VILA1.5 model.
 struct RandomCheckpoint {
   enum class Layout {
@@ -50,6 +54,13 @@ struct RandomCheckpoint {
   double rope_theta = 10000, rms_eps = 1e-5;
   int64_t max_positions = 512;
   bool tied_head = false;
+
+  std::optional<AwqPacking> packing;  ///< of the linear layers of the decoder's blocks
+  int64_t group = 32;                 ///< columns that share a scale, where packed
+  bool quantization_config = false;   ///< whether the configuration says so
+  bool unpacked_down = false;         ///< packed, but for every down_proj
+  /// Instead of the packed tensors, the plain fp32 ones that they stand for; all else is the same.
+  bool dequantized = false;
 
   int64_t vision_hidden = 24, vision_layers = 3, vision_heads = 2, vision_intermediate = 40, patch = 4, image = 20;
   std::string projector = "mlp_downsample";

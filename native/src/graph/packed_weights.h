@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packed linear layers of a language model in the form that plans read: a safetensors file of our own, so that its tensors are
+// read and checked like a checkpoint's. For a layer of `in` inputs and `out` outputs in blocks of `block` columns:
+//   <layer>.codes        uint8 [out, in/block, block/2]   two codes a byte, the even column in the low half
+//   <layer>.scales       fp32  [out, in/block]
+//   <layer>.zero_points  uint8 [out, ceil(in/block / 2)]  two a byte, the even block in the low half; each row begins with a byte
+//   <layer>.corrections  fp32  [out, in/block]            only where one of them is not zero
+// which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of 64
+// bytes of the file; tensors named "padding.<n>" fill up. The last 16 bytes are a tensor "checksum" that PlanCache fills.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+#include "graph/dialect.h"
+
+namespace vila::graph {
+
+/// Writes the file, but for its last 16 bytes, for the packed layers of `spec`, whose tensors as awq.h describes them are in
+/// `tensors`. `write` receives the bytes in order. Works layer by layer and needs memory for one at a time; `progress` (may be empty)
+/// is called with 0..1 after each.
+void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
+                          const std::function<void(const void*, size_t)>& write, const std::function<void(double)>& progress);
+
+/// An opened file. Immutable; any thread.
+class PackedWeights {
+ public:
+  /// Opens a file whose layers have blocks of `block` columns. Throws what TensorStore throws.
+  PackedWeights(const std::string& path, int64_t block);
+  bool contains(const std::string& layer) const { return store_.contains(layer + ".codes"); }
+  /// Throws bad_file for a missing tensor or another shape. Valid as long as this object.
+  PackedLinear get(const std::string& layer, int64_t out, int64_t in) const;
+
+ private:
+  TensorStore store_;
+  int64_t block_;
+};
+
+}  // namespace vila::graph
