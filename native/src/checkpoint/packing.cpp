@@ -40,17 +40,17 @@ bool fits(const Candidate& candidate, const LinearLayer& layer, const TensorStor
   return true;
 }
 
-/// The candidates that every packed layer of a block fits. Square layers fit more than one, others do not.
-std::vector<Candidate> fitting(const std::vector<LinearLayer>& layers, const TensorStore& store) {
-  std::vector<Candidate> found;
+/// What every packed layer of a block fits. There is at most one: layouts and groups differ in the shape of the scales, also where the
+/// weights are square.
+std::optional<Candidate> fitting(const std::vector<LinearLayer>& layers, const TensorStore& store) {
   for (const Packing packing : {Packing::llm_awq_v2, Packing::llm_awq_v1, Packing::awq_gemm}) {
     for (const int64_t group : kAwqGroups) {
       const Candidate candidate{packing, group};
       const auto suits = [&](const LinearLayer& layer) { return fits(candidate, layer, store); };
-      if (std::all_of(layers.begin(), layers.end(), suits)) found.push_back(candidate);
+      if (std::all_of(layers.begin(), layers.end(), suits)) return candidate;
     }
   }
-  return found;
+  return std::nullopt;
 }
 
 /// Sorts the layers of block `i` into packed (returned) and plain (added to `plain`).
@@ -83,23 +83,18 @@ void recognise_packing(LanguageSpec& language, const TensorStore& store, const s
     if (said.packing == Packing::none) return;
     fail(ErrorCode::bad_file, folder, ": quantization_config says ", text_of(said), ", but no linear layer has a qweight");
   }
-  const std::vector<Candidate> found = fitting(first, store);
-  if (found.empty()) {
+  const std::optional<Candidate> found = fitting(first, store);
+  if (!found) {
     const std::string& name = first.back().name;
     fail(ErrorCode::bad_file, folder, ": linear layer ", name, " has ", shape_of(store, name + ".qweight"), ", ",
          shape_of(store, name + ".scales"), ", ", shape_of(store, name + ".qzeros"), ", ", shape_of(store, name + ".scaled_zeros"),
          ", which for [", first.back().out, ",", first.back().in, "] is no AWQ layout with groups of 128, 64 or 32");
   }
-  if (said.packing != Packing::none && std::find(found.begin(), found.end(), said) == found.end()) {
-    fail(ErrorCode::bad_file, folder, ": quantization_config says ", text_of(said), ", but the tensors are ", text_of(found.front()));
+  if (said.packing != Packing::none && said != *found) {
+    fail(ErrorCode::bad_file, folder, ": quantization_config says ", text_of(said), ", but the tensors are ", text_of(*found));
   }
-  if (said.packing == Packing::none && found.size() > 1) {
-    fail(ErrorCode::unsupported, folder, ": the shapes of the packed tensors fit ", text_of(found[0]), " and ", text_of(found[1]),
-         ", and no quantization_config tells which it is");
-  }
-  const Candidate chosen = said.packing == Packing::none ? found.front() : said;
-  language.packing = chosen.packing;
-  language.packing_group = chosen.group;
+  language.packing = found->packing;
+  language.packing_group = found->group;
   language.plain_linears = std::move(plain);
 }
 

@@ -100,10 +100,10 @@ TEST_CASE("language model: what would change the computation is refused") {
   CHECK(llm_error(R"({"rope_scaling":{"rope_type":"llama3","factor":8}})") ==
         "5:{}/llm/config.json: rope_scaling: type is \"llama3\", supported are linear and default");
   CHECK(llm_error(R"({"rope_parameters":{"rope_theta":10000}})") == "5:{}/llm/config.json: rope_parameters is not supported");
-  CHECK(llm_error(R"({"quantization_config":{"quant_method":"awq"}})") ==
-        "5:{}/llm/config.json: quantization_config is not supported");
-  CHECK(root_error(R"({"quantization_config":{"quant_method":"awq"}})") ==
-        "5:{}/config.json: quantization_config is not supported");
+  CHECK(llm_error(R"({"quantization_config":{"quant_method":"gptq"}})") ==
+        "5:{}/llm/config.json: quantization_config: quant_method is \"gptq\", supported is awq");
+  CHECK(root_error(R"({"quantization_config":{"quant_method":"gptq"}})") ==
+        "5:{}/config.json: quantization_config: quant_method is \"gptq\", supported is awq");
   CHECK(llm_error(R"({"torch_dtype":"float64"})") ==
         "5:{}/llm/config.json: torch_dtype is \"float64\", supported are bfloat16, float16, float32");
 }

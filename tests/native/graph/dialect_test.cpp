@@ -155,7 +155,7 @@ TEST_CASE("what cannot be built is refused in one line") {
   LanguageSpec packed = spec;
   packed.packing = LanguageSpec::Packing::awq_gemm;
   CHECK(error_of([&] { graph::build_language(packed, store, {}); }) ==
-        "5:language model: packed 4-bit weights, expected plain [out,in] tensors");
+        "10:language model: packed 4-bit weights, expected them in the form of the plan");
   LanguageSpec wide = spec;
   wide.vocab = 21;
   CHECK(error_of([&] { graph::build_language(wide, store, {}); }) ==

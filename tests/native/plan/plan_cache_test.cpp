@@ -31,6 +31,14 @@ namespace {
 
 const std::string kContent = std::string("plan\0bytes", 10) + std::string(100000, 'x');
 
+void write_content(const PlanCache::Write& write) {
+  write(kContent.data(), 7);
+  write(nullptr, 0);
+  write(kContent.data() + 7, kContent.size() - 7);
+}
+
+void no_write(const PlanCache::Write&) { fail(ErrorCode::internal, "must not be written"); }
+
 std::string no_build() { fail(ErrorCode::internal, "must not be built"); }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -128,6 +136,98 @@ TEST_CASE("damaged entries are built again with a warning, every kind of damage"
   }
   CHECK(cache.get_or_build("p", "1", no_build).existed);
   CHECK(lines.take().empty());
+}
+
+TEST_CASE("weights are written once, found again, and end in the checksum of what was written") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  const auto written = cache.get_or_write("w", "1", write_content);
+  CHECK(written.path == (temp / "w-1.safetensors").string());
+  CHECK(written.bytes == kContent.size() + PlanCache::kChecksumBytes);
+  CHECK_FALSE(written.existed);
+  const std::string file = content_of(written.path);
+  CHECK(file.substr(0, kContent.size()) == kContent);
+  CHECK(file.size() == written.bytes);
+  const auto found = PlanCache(temp.path().string()).get_or_write("w", "1", no_write);
+  CHECK(found.existed);
+  CHECK(found.path == written.path);
+  CHECK(found.bytes == written.bytes);
+  CHECK_FALSE(cache.get_or_write("w", "2", [](const PlanCache::Write&) {}).existed);  // nothing but the checksum
+  CHECK(cache.get_or_write("w", "2", no_write).bytes == PlanCache::kChecksumBytes);
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors", "w-2.safetensors"});
+  CHECK(error_of([&] { cache.get_or_write("a/b", "1", no_write); }) ==
+        "10:plan cache: label \"a/b\" is no file name of letters, digits, _ and -");
+}
+
+TEST_CASE("weights larger than a read are compared to their end") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  const std::string megabytes(5 * (size_t{1} << 20) / 2, 'm');
+  const auto write = [&](const PlanCache::Write& to) { to(megabytes.data(), megabytes.size()); };
+  const std::string path = cache.get_or_write("w", "1", write).path;
+  CHECK(cache.get_or_write("w", "1", no_write).existed);
+  std::string bytes = content_of(path);
+  bytes[bytes.size() - PlanCache::kChecksumBytes - 1] = 'n';
+  write_file(path, bytes);
+  CHECK_FALSE(cache.get_or_write("w", "1", write).existed);
+}
+
+TEST_CASE("writing weights that throws leaves nothing, and the next one works") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  CHECK(error_of([&] {
+          cache.get_or_write("w", "1", [](const PlanCache::Write& write) {
+            write("half", 4);
+            fail(ErrorCode::cancelled, "stopped");
+          });
+        }) == "8:stopped");
+  CHECK(names_in(temp.path()).empty());
+  CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+}
+
+TEST_CASE("damaged or missing weights are written again, every kind of damage") {
+  const TempDir temp;
+  PlanCache cache(temp.path().string());
+  const std::string path = cache.get_or_write("w", "1", write_content).path;
+  const std::string good = content_of(path);
+  std::vector<std::string> damaged{"", "x", good.substr(0, good.size() - 1), good.substr(1), good + "x", good.substr(0, 16),
+                                   std::string(good.size(), '\0')};
+  for (size_t at : {size_t{0}, good.size() / 2, good.size() - 17, good.size() - 16, good.size() - 1}) {
+    std::string flipped = good;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    damaged.push_back(flipped);
+  }
+  Lines lines;
+  for (const std::string& bytes : damaged) {
+    write_file(path, bytes);
+    CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+    CHECK(lines.take() == std::vector<std::string>{
+                              path + ": the cached weights are damaged (their checksum does not match); they are written again"});
+    CHECK(content_of(path) == good);
+  }
+  fs::remove(path);
+  CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+  CHECK(lines.take().empty());
+}
+
+TEST_CASE("threads that race for weights write them once") {
+  const TempDir temp;
+  std::atomic<int> writes{0}, existed{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      const auto weights = PlanCache(temp.path().string()).get_or_write("w", "1", [&](const PlanCache::Write& write) {
+        ++writes;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        write_content(write);
+      });
+      existed += weights.existed ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(writes == 1);
+  CHECK(existed == 5);
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors"});
 }
 
 TEST_CASE("threads that race for one entry build it once; other entries do not wait for it") {

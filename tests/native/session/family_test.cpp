@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "checkpoint/patch_json.h"
+#include "common/error.h"
 #include "reference/forward.h"
 #include "session/engine.h"
 #include "support/agreement.h"
@@ -124,7 +125,15 @@ struct Loaded {
     write_checkpoint(folder(), row.shape);
     row.change(folder());
     options.cache_dir = (dir / "cache").string();
-    plain.emplace(folder());
+    fs::path weights = folder();  // of the plain pass: packed ones are written once more, as what they stand for
+    if (row.shape.packing) {
+      RandomCheckpoint shape = row.shape;
+      shape.dequantized = true;
+      weights = dir / "plain";
+      write_checkpoint(weights, shape);
+      row.change(weights);
+    }
+    plain.emplace(weights);
     model.emplace(Model::load(folder().string(), options, nullptr));
   }
   fs::path folder() const { return dir / "model"; }
@@ -371,6 +380,45 @@ std::vector<Row> square_rows() {
   return rows;
 }
 
+/// Packed 4-bit language weights, everything else fp16.
+std::vector<Row> packed_rows() {
+  std::vector<Row> rows;
+  const auto add = [&rows](Row r, AwqPacking packing, int64_t group, const auto& change) {
+    r.shape.dtype = DType::f16, r.shape.packing = packing, r.shape.group = group;
+    change(r);
+    rows.push_back(std::move(r));
+  };
+  add(row("VILA1.5-3b-AWQ, -13b-AWQ", 31, "AWQ in llm-awq's second layout, groups of 128"), AwqPacking::llm_awq_v2, 128,
+      [](Row& r) { r.shape.hidden = 128, r.shape.intermediate = 384; });
+  add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ in llm-awq's second layout, groups of 64", "1009", "<|end_of_text|>", "system"),
+      AwqPacking::llm_awq_v2, 64, [](Row& r) { r.shape.hidden = 64, r.shape.intermediate = 192, r.shape.shards = 2; });
+  add(nvila_row("NVILA-8B-AWQ", 33, "Qwen2, AWQ in llm-awq's second layout, groups of 32"), AwqPacking::llm_awq_v2, 32,
+      [](Row& r) { r.shape.hidden = 64, r.shape.heads = 4, r.shape.kv_heads = 1, r.shape.intermediate = 192; });
+  add(nvila_row("NVILA-8B, AWQ by another program", 34, "Qwen2, AWQ in the GEMV layout, groups of 64"), AwqPacking::llm_awq_v1, 64,
+      [](Row& r) {
+        r.shape.hidden = 128, r.shape.heads = 8, r.shape.kv_heads = 2, r.shape.intermediate = 192;
+        r.shape.quantization_config = true;
+      });
+  add(row("LLaVA-1.5-AWQ", 35, "CLIP, AWQ in the GEMM layout, groups of 32, one layer in 16 bits"), AwqPacking::awq_gemm, 32,
+      [](Row& r) {
+        r.shape.layout = Layout::llava_hf, r.shape.tower = Tower::clip, r.shape.vocab = 704, r.shape.kv_heads = 4;
+        r.shape.intermediate = 96, r.shape.quantization_config = r.shape.unpacked_down = true;
+        r.rule = Rule::one_text;
+        r.before = "USER: ";
+        r.change = [](const fs::path& folder) {
+          patch_json(folder / "config.json", R"({"image_token_index": 640})");
+          patch_json(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {
+            "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
+        };
+      });
+  add(row("VILA-7b, -13b, AWQ by another program", 36, "CLIP, AWQ in the GEMM layout, groups of 128, not named in the configuration"),
+      AwqPacking::awq_gemm, 128, [](Row& r) {
+        r.shape.layout = Layout::one_folder_inside, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu";
+        r.shape.aspect = "pad", r.shape.hidden = 128, r.shape.intermediate = 256;
+      });
+  return rows;
+}
+
 }  // namespace
 
 TEST_CASE("families: two images, one square each") {
@@ -379,6 +427,23 @@ TEST_CASE("families: two images, one square each") {
     Loaded loaded(r);
     loaded.check_two_images();
     loaded.report("two images");
+  }
+}
+
+TEST_CASE("AWQ: packed language weights") {
+  for (const Row& r : packed_rows()) {
+    CAPTURE(r.name);
+    Loaded loaded(r);
+    loaded.check_two_images();
+    loaded.report("two images");
+    const ModelInfo info = loaded.model->info();
+    CHECK(info.weight_dtype == join("awq int4, group ", r.shape.group));
+    CHECK(info.precision == join("fp32, weights int4 group ", r.shape.group));
+    // The same cache serves another load.
+    const std::vector<std::string> lines = Model::compile(loaded.folder().string(), loaded.options, nullptr);
+    REQUIRE(lines.size() == 4);
+    for (const std::string& line : lines) CHECK(line.ends_with(" bytes, already there"));
+    CHECK(lines[2].starts_with("language-int4-"));
   }
 }
 

@@ -14,8 +14,8 @@ import java.util.stream.IntStream;
  * @param projector the projector between the two
  * @param promptTemplate the id of the checkpoint's template
  * @param preprocessing how images become pixel values
- * @param weightDtype the type of the checkpoint's weights: bf16, fp16 or fp32
- * @param precision the precision of the compiled plan
+ * @param weightDtype the type of the checkpoint's weights: bf16, fp16, fp32, or for example "awq int4, group 128"
+ * @param precision the precision of the compiled plans, for example "fp32" or "fp32, weights int4 group 128"
  * @param backend what runs the plan, with its version
  * @param tokensPerImage positions that one image takes
  * @param contextLength most positions of one session
