@@ -12,7 +12,7 @@ namespace {
 using Packing = LanguageSpec::Packing;
 
 Packing packing_of(const JsonObject& config) {
-  std::string version = config.string("version", "gemm");
+  std::string version = config.string("version");
   std::transform(version.begin(), version.end(), version.begin(), [](unsigned char c) { return std::tolower(c); });
   if (version == "gemm") return Packing::awq_gemm;
   if (version == "gemv") return Packing::llm_awq_v1;
@@ -21,7 +21,8 @@ Packing packing_of(const JsonObject& config) {
 
 }  // namespace
 
-// modules_to_not_convert is not read: which layers are packed shows in their tensors' names.
+// modules_to_not_convert is not read: which layers are packed shows in their tensors' names. Without a version the layout shows in
+// their shapes alone.
 void read_quantization(LanguageSpec& language, const JsonObject& config) {
   if (!config.has("quantization_config")) return;
   const JsonObject quantization = config.object("quantization_config");
@@ -38,6 +39,7 @@ void read_quantization(LanguageSpec& language, const JsonObject& config) {
   if (std::find(kAwqGroups.begin(), kAwqGroups.end(), group) == kAwqGroups.end()) {
     fail(ErrorCode::unsupported, quantization.name(), ": group_size is ", group, ", supported are 128, 64 and 32");
   }
+  if (!quantization.has("version")) return;
   const Packing packing = packing_of(quantization);
   if (language.packing != Packing::none && (language.packing != packing || language.packing_group != group)) {
     fail(ErrorCode::bad_file, quantization.name(), ": says ", name_of(packing), " with groups of ", group,

@@ -128,6 +128,7 @@ TEST_CASE("the packing is recognised by tensors alone or with the configuration"
         write_checkpoint(folder.path(), c);
         const LanguageSpec config = read_model_spec(folder.path().string()).language;
         CHECK(config.packing == (named ? packing : Packing::none));
+        if (!named) patch_json(folder.path() / "llm/config.json", R"({"quantization_config": {"quant_method": "awq", "bits": 4}})");
         const auto checkpoint = Checkpoint::open(folder.path().string());
         const LanguageSpec& spec = checkpoint->spec().language;
         CHECK(spec.packing == packing);
@@ -175,14 +176,14 @@ TEST_CASE("tensors and configuration that contradict each other are refused") {
   RandomCheckpoint twice = packed_checkpoint(AwqPacking::awq_gemm);
   twice.quantization_config = true;
   CHECK(open_error(twice, [](const std::filesystem::path& folder) {
-          patch_json(folder / "config.json", R"({"quantization_config": {"quant_method": "awq", "group_size": 32}})");
+          patch_json(folder / "config.json", R"({"quantization_config": {"quant_method": "awq", "group_size": 32, "version": "gemm"}})");
         }) ==
         "4:{}/config.json: quantization_config: says AutoAWQ GEMM with groups of 32, the language model's own says AutoAWQ GEMM with "
         "groups of 64");
   RandomCheckpoint plain;
   plain.tokenizer = data("cases/vila10-clip-linear/model");
   CHECK(open_error(plain, [](const std::filesystem::path& folder) {
-          patch_json(folder / "llm/config.json", R"({"quantization_config": {"quant_method": "awq"}})");
+          patch_json(folder / "llm/config.json", R"({"quantization_config": {"quant_method": "awq", "version": "gemm"}})");
         }) == "4:{}/llm: quantization_config says AutoAWQ GEMM with groups of 128, but no linear layer has a qweight");
 }
 
