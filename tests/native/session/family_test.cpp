@@ -447,6 +447,45 @@ TEST_CASE("AWQ: packed language weights") {
   }
 }
 
+TEST_CASE("AWQ: the weights file beside a plan is written again where it is missing or damaged; a cache that was moved gets a new plan") {
+  const Row r = packed_rows().front();
+  const TempDir dir;
+  const fs::path folder = dir / "model";
+  write_checkpoint(folder, r.shape);
+  r.change(folder);
+  LoadOptions options;
+  options.cache_dir = (dir / "cache").string();
+  const auto files = [&] { return Model::compile(folder.string(), options, nullptr); };
+  const std::vector<std::string> first = files();
+  REQUIRE(first.size() == 4);
+  const fs::path weights = fs::path(options.cache_dir) / first[2].substr(0, first[2].find(':'));
+  CHECK(first[2] == join(weights.filename().string(), ": ", fs::file_size(weights), " bytes, written"));
+  CHECK(first[3].ends_with(" bytes, compiled"));
+  const auto answer = [&] {
+    Session session = Model::load(folder.string(), options, nullptr).new_session();
+    Prompt prompt;
+    session.prefill(prompt.begin_turn(Role::user).add_text("What is this?"));
+    return session.logits();
+  };
+  const std::vector<float> logits = answer();
+  const uintmax_t size = fs::file_size(weights);
+  const std::function<void()> harms[] = {[&] { fs::remove(weights); }, [&] { fs::resize_file(weights, size - 1); },
+                                         [&] { fs::resize_file(weights, size / 2); }, [&] { fs::resize_file(weights, 0); }};
+  for (const auto& harm : harms) {
+    harm();
+    const std::vector<std::string> again = files();
+    CHECK(again[2] == first[2]);
+    CHECK(again[3].ends_with(" bytes, already there"));
+    CHECK(answer() == logits);
+  }
+  fs::rename(options.cache_dir, dir / "moved");
+  options.cache_dir = (dir / "moved").string();
+  const std::vector<std::string> moved = files();
+  CHECK(moved[2].ends_with(" bytes, already there"));
+  CHECK(moved[3].ends_with(" bytes, compiled"));
+  CHECK(answer() == logits);
+}
+
 TEST_CASE("NVILA: an image alone enters as tiles at three scales") {
   const Row r = nvila_8b_row();
   Loaded loaded(r);
