@@ -187,3 +187,22 @@ TEST_CASE("survey: multi-scale settings that contradict each other") {
   REQUIRE(problems.size() == 2);
   CHECK(problems[0] == "{}/config.json: multi-scale features without s2_scales");
 }
+
+TEST_CASE("survey: packed weights") {
+  RandomCheckpoint shape = base();
+  shape.hidden = 128, shape.intermediate = 192;
+  shape.packing = AwqPacking::llm_awq_v2;
+  Written written(shape);
+  CHECK(written.problems().empty());
+  CHECK(written.checkpoint->spec().language.packing == LanguageSpec::Packing::llm_awq_v2);
+  // Another method: its configuration, and tensors that are no layout of ours.
+  patch_json(written.dir / "llm/config.json", R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})");
+  const std::string refused = "{}/llm/config.json: quantization_config: quant_method is \"gptq\", supported is awq";
+  CHECK(written.problems() == Lines{refused});
+  CHECK(written.checkpoint->description().has_language);
+  shape.group = 16;
+  write_checkpoint(written.dir.path(), shape);
+  CHECK(written.problems() ==
+        Lines{"{}/llm: linear layer model.layers.0.mlp.down_proj has qweight int16 [32,192], scales fp16 [16,128], no qzeros, "
+              "scaled_zeros fp16 [16,128], which for [128,192] is no AWQ layout with groups of 128, 64 or 32"});
+}
