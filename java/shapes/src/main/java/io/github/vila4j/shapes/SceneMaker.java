@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.shapes;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Predicate;
+
+/** Makes up scenes. Not thread-safe. */
+final class SceneMaker {
+  private static final int[][] SIZES = {
+    {112, 112}, {112, 112}, {128, 128}, {144, 112}, {112, 144}, {128, 112}, {112, 128}, {160, 128}, {120, 150}, {96, 96}
+  };
+  private static final double HELD_OUT_SHARE = 0.3;
+
+  private final Rng rng;
+  private final boolean heldOut;
+
+  /** With {@code heldOut}, pairs of colour and shape that training keeps apart are drawn often; without, never. */
+  SceneMaker(Rng rng, boolean heldOut) {
+    this.rng = rng;
+    this.heldOut = heldOut;
+  }
+
+  /** A thing anywhere. */
+  Thing thing() {
+    return thing(any -> true);
+  }
+
+  /** A thing whose looks are accepted; its place is arbitrary. */
+  Thing thing(Predicate<Thing> accepted) {
+    boolean wantsHeldOut = heldOut && rng.chance(HELD_OUT_SHARE);
+    for (int attempt = 0; ; attempt++) {
+      boolean large = rng.chance(0.5);
+      Thing thing =
+          new Thing(
+              rng.pick(Shape.values()), rng.pick(Colour.values()), texture(), large, rng.pick(Place.values()), jitter(), jitter(),
+              radius(large));
+      boolean isHeldOut = thing.colour().heldOutOn(thing.shape());
+      boolean fits = attempt > 500 ? !isHeldOut || heldOut : isHeldOut == wantsHeldOut || heldOut && !wantsHeldOut;
+      if (fits && accepted.test(thing)) {
+        return thing;
+      }
+    }
+  }
+
+  /** A radius of a large or small thing. */
+  double radius(boolean large) {
+    return large ? rng.between(0.125, 0.15) : rng.between(0.075, 0.092);
+  }
+
+  private Texture texture() {
+    return rng.chance(0.5) ? Texture.SOLID : rng.pick(Texture.STRIPED, Texture.DOTTED);
+  }
+
+  private double jitter() {
+    return rng.between(-0.03, 0.03);
+  }
+
+  /** Things in an image of any size, each moved to a place of its own; at most nine. */
+  Scene scene(List<Thing> things) {
+    List<Place> places = rng.shuffled(Arrays.asList(Place.values()));
+    List<Thing> placed = new ArrayList<>();
+    for (Thing thing : things) {
+      placed.add(thing.with(places.get(placed.size())));
+    }
+    return scene(placed, "", -1);
+  }
+
+  /** Some things of any kind. */
+  Scene scene(int count) {
+    return scene(count, any -> true);
+  }
+
+  /** Some things of an accepted kind. */
+  Scene scene(int count, Predicate<Thing> accepted) {
+    List<Thing> things = new ArrayList<>();
+    while (things.size() < count) {
+      things.add(thing(accepted));
+    }
+    return scene(things);
+  }
+
+  /** Some things and a text in a row of places that they leave free. */
+  Scene written(int count, String text) {
+    int row = rng.below(3);
+    List<Place> places = rng.shuffled(Arrays.stream(Place.values()).filter(place -> place.row() != row).toList());
+    List<Thing> things = new ArrayList<>();
+    while (things.size() < count) {
+      things.add(thing().with(places.get(things.size())));
+    }
+    return scene(things, text, row);
+  }
+
+  private Scene scene(List<Thing> placed, String text, int row) {
+    int[] size = SIZES[rng.below(SIZES.length)];
+    return new Scene(placed, text, row, size[0], size[1], rng.nextLong());
+  }
+
+  /** A word or a number of one to three digits. */
+  String text() {
+    return rng.chance(0.7) ? rng.pick(Words.WRITTEN) : Integer.toString(rng.below(rng.pick(10, 100, 1000)));
+  }
+
+  /** A scene as a person might photograph it: some things, sometimes a text. */
+  Scene any() {
+    return rng.chance(0.12) ? written(rng.below(4), text()) : scene(rng.between(1, 6));
+  }
+
+  Rng rng() {
+    return rng;
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.shapes;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.zip.CRC32;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class ItemsTest {
+  private static int marks(Item item) {
+    String all = item.turns().stream().map(Turn::question).collect(Collectors.joining());
+    return (all.length() - all.replace(Item.MARK, "").length()) / Item.MARK.length();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Task.class)
+  void itemsAreWellFormedAndRepeatable(Task task) {
+    Set<String> questions = new HashSet<>();
+    for (int i = 0; i < 200; i++) {
+      Item item = Items.of(Split.TEST, task, i);
+      assertEquals(item, Items.of(Split.TEST, task, i));
+      assertEquals(task, item.task());
+      assertEquals(item.scenes().size(), marks(item));
+      assertFalse(item.expected().isBlank());
+      assertTrue(Task.isRight(item, " " + item.expected().toUpperCase(java.util.Locale.ROOT) + ". "));
+      assertFalse(Task.isRight(item, item.expected() + " x"));
+      assertEquals(0, marks(item.inWords()));
+      questions.add(item.inWords().turns().toString());
+    }
+    assertTrue(questions.size() > (task.name().startsWith("TEXT_") ? 40 : task.shots() == 0 && task.name().startsWith("ICL") ? 100 : 150));
+  }
+
+  /** No colour meets the shape it is kept from, in any task; in the test set such pairs are common. */
+  @ParameterizedTest
+  @EnumSource(Task.class)
+  void pairsAreHeldOut(Task task) {
+    int inTest = 0;
+    for (int i = 0; i < 300; i++) {
+      assertFalse(Items.of(Split.TRAIN, task, i).hasHeldOut());
+      assertFalse(Items.of(Split.VALIDATION, task, i).hasHeldOut());
+      inTest += Items.of(Split.TEST, task, i).hasHeldOut() ? 1 : 0;
+    }
+    assertTrue(task.name().startsWith("TEXT_") || inTest > 50, "only " + inTest + " of 300 test items have a held-out pair");
+  }
+
+  @Test
+  void splitsDiffer() {
+    for (int i = 0; i < 100; i++) {
+      Item train = Items.of(Split.TRAIN, Task.CAPTION, i);
+      assertNotEquals(train, Items.of(Split.VALIDATION, Task.CAPTION, i));
+      assertNotEquals(train, Items.of(Split.TEST, Task.CAPTION, i));
+      assertNotEquals(train, Items.of(Split.TRAIN, Task.CAPTION, i + 1));
+    }
+  }
+
+  /** Every answer of a task with few answers is about as frequent as the others: guessing one does not pay. */
+  @Test
+  void answersAreBalanced() {
+    Map<Task, Integer> kinds =
+        Map.of(Task.VQA_COUNT, 7, Task.VQA_RELATION, 2, Task.MULTI_SAME, 2, Task.MULTI_CHANGED, 6, Task.VQA_WHERE, 9);
+    kinds.forEach(
+        (task, count) -> {
+          Map<String, Integer> seen = new HashMap<>();
+          for (int i = 0; i < 1000; i++) {
+            seen.merge(Items.of(Split.TEST, task, i).expected(), 1, Integer::sum);
+          }
+          assertEquals(count, seen.size(), seen.toString());
+          seen.values().forEach(times -> assertTrue(times > 500 / count && times < 1500 / count, task + " " + seen));
+        });
+  }
+
+  /** Each label of a few-shot prompt is given before it is asked for, and its image is like those that had it. */
+  @Test
+  void fewShotLabelsAreExplained() {
+    for (Task task : List.of(Task.ICL_LABEL_2, Task.ICL_LABEL_4, Task.ICL_LABEL_8)) {
+      Set<String> answers = new HashSet<>();
+      for (int i = 0; i < 300; i++) {
+        Item item = Items.of(Split.TEST, task, i);
+        assertEquals(task.shots() + 1, item.scenes().size());
+        assertTrue(item.turns().get(0).question().contains(Item.MARK + item.expected() + "\n"));
+        answers.add(item.expected());
+      }
+      assertTrue(answers.size() > 50, "the labels are the same too often");
+    }
+  }
+
+  @Test
+  void picturesAreTheSameEverywhere() {
+    CRC32 sum = new CRC32();
+    for (Task task : Task.values()) {
+      for (Picture picture : Items.of(Split.TEST, task, 0).pictures()) {
+        assertEquals(picture.width() * picture.height() * 3, picture.rgb().length);
+        sum.update(picture.rgb());
+      }
+    }
+    assertEquals(2275997545L, sum.getValue());
+  }
+
+  @Test
+  void thingsAreDrawnWhereTheyAre() {
+    Thing thing = new Thing(Shape.SQUARE, Colour.BLUE, Texture.SOLID, true, Place.TOP_RIGHT, 0, 0, 0.15);
+    Picture picture = Painter.paint(new Scene(List.of(thing), "", -1, 120, 120, 7));
+    int at = (20 * 120 + 100) * 3;
+    assertTrue((picture.rgb()[at] & 0xFF) < 80 && (picture.rgb()[at + 2] & 0xFF) > 160, "the middle of the square is not blue");
+    int outside = (100 * 120 + 20) * 3;
+    assertTrue((picture.rgb()[outside] & 0xFF) > 140, "the paper is dark");
+    assertArrayEquals(picture.rgb(), Painter.paint(new Scene(List.of(thing), "", -1, 120, 120, 7)).rgb());
+  }
+
+  @Test
+  void captionsMayListThingsInAnyOrder() {
+    Item item = new Item(Task.CAPTION, List.of(), List.of(new Turn("?", "a small red ring at the left, a b in the c and the text go")));
+    assertTrue(Task.isRight(item, "the text go, a b in the c and a small red ring at the left"));
+    assertFalse(Task.isRight(item, "a b in the c and a small red ring at the left"));
+  }
+
+  @Test
+  void tasksHaveNames() {
+    assertEquals(Task.ICL_LABEL_4, Task.of("icl-label-4"));
+    assertEquals(4, Task.ICL_LABEL_4.shots());
+    assertTrue(
+        assertThrows(IllegalArgumentException.class, () -> Task.of("vqa")).getMessage().startsWith("task 'vqa', expected one of caption, "));
+  }
+
+  /** Reference values: R, binom::binom.confint(c(850, 0), c(1000, 20), methods = "wilson"). */
+  @Test
+  void intervalsAreWilsons() {
+    assertEquals(0.8265, new Accuracy(850, 1000).low(), 1e-4);
+    assertEquals(0.8708, new Accuracy(850, 1000).high(), 1e-4);
+    assertEquals(0, new Accuracy(0, 20).low(), 1e-12);
+    assertEquals(0.1611, new Accuracy(0, 20).high(), 1e-4);
+  }
+}
