@@ -37,16 +37,6 @@ public final class Painter {
     return new Picture(scene.width(), scene.height(), painter.develop(rng));
   }
 
-  /** The middle of a thing, in parts of the width. */
-  static double centreX(Thing thing) {
-    return (thing.place().column() * 2 + 1) / 6.0 + thing.dx();
-  }
-
-  /** The middle of a thing, in parts of the height. */
-  static double centreY(Thing thing) {
-    return (thing.place().row() * 2 + 1) / 6.0 + thing.dy();
-  }
-
   /** Pale paper with a slight gradient; returns its mean colour. */
   private float[] background(Rng rng) {
     float[] paper = new float[3];
@@ -106,8 +96,8 @@ public final class Painter {
 
   private void thing(Thing thing, Rng rng) {
     double radius = thing.radius() * Math.min(width, height);
-    double cx = centreX(thing) * width;
-    double cy = centreY(thing) * height;
+    double cx = thing.centreX() * width;
+    double cy = thing.centreY() * height;
     float[] ink = new float[3];
     float[] pale = new float[3];
     int[] rgb = thing.colour().rgb();

@@ -32,6 +32,24 @@ public record Thing(Shape shape, Colour colour, Texture texture, boolean large, 
     return sizeWord() + " " + (texture == Texture.SOLID ? "" : texture.word() + " ") + colour.word() + " " + shape.word();
   }
 
+  /**
+   * The middle.
+   *
+   * @return in parts of the image's width, from the left
+   */
+  public double centreX() {
+    return (place.column() * 2 + 1) / 6.0 + dx;
+  }
+
+  /**
+   * The middle.
+   *
+   * @return in parts of the image's height, from the top
+   */
+  public double centreY() {
+    return (place.row() * 2 + 1) / 6.0 + dy;
+  }
+
   /** The same thing in another shape. */
   Thing with(Shape other) {
     return new Thing(other, colour, texture, large, place, dx, dy, radius);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import io.github.vila4j.shapes.Item;
+import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Rng;
+import io.github.vila4j.shapes.Scene;
+import io.github.vila4j.shapes.Task;
+import io.github.vila4j.shapes.text.BytePairs;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What the stages are fed with. */
+final class Mixture {
+  private static final Task[] QUESTIONS = {
+    Task.VQA_COLOUR, Task.VQA_SHAPE, Task.VQA_COUNT, Task.VQA_WHERE, Task.VQA_RELATION, Task.VQA_LOOK, Task.VQA_READ, Task.CAPTION
+  };
+  private static final Task[] SEVERAL = {Task.MULTI_SAME, Task.MULTI_CHANGED, Task.MULTI_CHANGED, Task.MULTI_MORE, Task.MULTI_ODD};
+  private static final Task[] FEW_SHOT = {
+    Task.ICL_LABEL_2, Task.ICL_LABEL_4, Task.ICL_LABEL_4, Task.ICL_LABEL_8, Task.ICL_RULE_2, Task.ICL_RULE_4, Task.ICL_RULE_8
+  };
+  private static final Task[] TEXT = {Task.TEXT_SUM, Task.TEXT_FACT, Task.TEXT_SCENE};
+
+  private Mixture() {}
+
+  /** A sequence for a stage; {@code progress} through the stage is 0 to 1. */
+  static Sequence next(Stage.Kind kind, Items items, BytePairs tokenizer, double progress) {
+    Rng rng = items.rng();
+    int draw = rng.below(100);
+    return switch (kind) {
+      case PATCHES -> throw new IllegalArgumentException("images have no sequence");
+      case LANGUAGE -> language(items, tokenizer, draw, progress);
+      case PROJECTOR -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(2, 5)));
+      case INTERLEAVED -> {
+        if (draw < 45) {
+          yield Sequence.chat(tokenizer, items.conversation(rng.between(3, 6)));
+        }
+        if (draw < 52) {
+          yield document(items, tokenizer, rng.between(2, 4));
+        }
+        if (draw < 85) {
+          yield labelled(items, tokenizer, true, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
+        }
+        if (draw < 95) {
+          yield Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
+        }
+        yield language(items, tokenizer, rng.below(100), 1);
+      }
+      case PAIRS -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(3, 6)));
+      case TUNING -> draw < 15 ? Sequence.chat(tokenizer, items.make(rng.pick(TEXT))) : tuning(items, tokenizer, rng.below(100));
+      case TUNING_IMAGES_ONLY -> tuning(items, tokenizer, draw);
+    };
+  }
+
+  private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
+    Rng rng = items.rng();
+    if (draw < 35) {
+      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6)));
+    }
+    if (draw < 50) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(QUESTIONS)));
+    }
+    if (draw < 55) {
+      return Sequence.chat(tokenizer, items.make(Task.CHAT));
+    }
+    if (draw < 75) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
+    }
+    return draw < 90 ? Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT))) : labelled(items, tokenizer, true, rng.between(3, 9));
+  }
+
+  /** Text only. */
+  private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
+    Rng rng = items.rng();
+    if (draw < 40) {
+      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6)).inWords());
+    }
+    if (draw < 65) {
+      return labelled(items, tokenizer, false, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
+    }
+    if (draw < 73) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)).inWords());
+    }
+    if (draw < 80) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)).inWords());
+    }
+    return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)));
+  }
+
+  private static Sequence document(Items items, BytePairs tokenizer, int images) {
+    List<Scene> scenes = new ArrayList<>();
+    for (int i = 0; i < images; i++) {
+      scenes.add(items.scene());
+    }
+    return Sequence.document(tokenizer, scenes, scenes.stream().map(Scene::caption).toList());
+  }
+
+  /** Images or their descriptions with labels that an unspoken rule gives them. */
+  private static Sequence labelled(Items items, BytePairs tokenizer, boolean drawn, int images) {
+    Item item = items.labelled(images);
+    List<String> labels = new ArrayList<>();
+    for (String line : item.turns().get(0).question().split(Item.MARK)) {
+      if (!line.isBlank()) {
+        labels.add(line.strip());
+      }
+    }
+    labels.add(item.expected());
+    return drawn ? Sequence.document(tokenizer, item.scenes(), labels) : Sequence.told(tokenizer, item.scenes(), labels);
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Everything that a training run depends on.
+ *
+ * @param size "demo" or "small"
+ * @param seed of the first weights and of all data
+ * @param positions the most positions of a batch, padding included
+ * @param images the most images of a batch
+ * @param stages in their order
+ */
+record Recipe(String size, long seed, int positions, int images, List<Stage> stages) {
+  private static final Set<Part> MODEL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
+
+  ModelShape shape(int vocab) {
+    return size.equals("demo") ? ModelShape.demo(vocab) : ModelShape.small(vocab);
+  }
+
+  /** The recipe of the shipped model; {@code scale} stretches or shrinks every stage. */
+  static Recipe demo(long seed, double scale) {
+    return new Recipe(
+        "demo", seed, 1024, 40,
+        List.of(
+            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(1500, scale), 1.5e-3),
+            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(2500, scale), 1.5e-3),
+            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(200, scale), 2e-3),
+            new Stage(Stage.Kind.INTERLEAVED, MODEL, updates(3000, scale), 1e-3),
+            new Stage(Stage.Kind.TUNING, MODEL, updates(4000, scale), 1e-3)));
+  }
+
+  static int updates(int count, double scale) {
+    return Math.max(1, (int) Math.round(count * scale));
+  }
+}

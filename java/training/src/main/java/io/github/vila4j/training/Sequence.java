@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import io.github.vila4j.shapes.Item;
+import io.github.vila4j.shapes.Scene;
+import io.github.vila4j.shapes.Turn;
+import io.github.vila4j.shapes.text.BytePairs;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * One sequence of the language model: ids with places for images, and what is learnt from.
+ *
+ * @param ids a token per position; {@link #IMAGE} stands for all tokens of the next scene
+ * @param weights how much the loss of predicting each id counts; 0 for none
+ * @param scenes what the images show, in order
+ */
+record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
+  static final int IMAGE = -1;
+
+  /** Positions once each image takes {@code imageTokens}. */
+  int length(int imageTokens) {
+    return ids.length + scenes.size() * (imageTokens - 1);
+  }
+
+  /** Puts ids together. */
+  private static final class Builder {
+    private final BytePairs tokenizer;
+    private final List<Integer> ids = new ArrayList<>();
+    private final List<Float> weights = new ArrayList<>();
+
+    Builder(BytePairs tokenizer) {
+      this.tokenizer = tokenizer;
+    }
+
+    Builder image() {
+      ids.add(IMAGE);
+      weights.add(0f);
+      return this;
+    }
+
+    /** Text whose every token counts {@code weight}. */
+    Builder text(String text, float weight) {
+      for (int id : tokenizer.encode(text)) {
+        ids.add(id);
+        weights.add(weight);
+      }
+      return this;
+    }
+
+    /** Text of an answer; the longer it is, the less each token counts. */
+    Builder answer(String text) {
+      int length = tokenizer.encode(text).length;
+      return text(text, (float) (1 / Math.sqrt(length)));
+    }
+
+    Sequence build(List<Scene> scenes) {
+      float[] values = new float[weights.size()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = weights.get(i);
+      }
+      return new Sequence(ids.stream().mapToInt(Integer::intValue).toArray(), values, scenes);
+    }
+  }
+
+  private static Builder prompt(BytePairs tokenizer, Item item, boolean lastOnly, boolean withLast) {
+    // The texts before, between and after the images are tokenized alone, as VILA does.
+    Builder builder = new Builder(tokenizer);
+    String text = TokenizerFiles.BEGIN + "system\nAnswer the questions." + TokenizerFiles.END;
+    for (int i = 0; i < item.turns().size(); i++) {
+      Turn turn = item.turns().get(i);
+      boolean last = i == item.turns().size() - 1;
+      text += TokenizerFiles.BEGIN + "user\n" + turn.question() + TokenizerFiles.END + TokenizerFiles.BEGIN + "assistant\n";
+      int from = 0;
+      for (int at = text.indexOf(Item.MARK); at >= 0; at = text.indexOf(Item.MARK, from)) {
+        builder.text(text.substring(from, at), 0).image();
+        from = at + Item.MARK.length();
+      }
+      builder.text(text.substring(from), 0);
+      text = "";
+      if (last && !withLast) {
+        break;
+      }
+      if (last || !lastOnly) {
+        builder.answer(turn.answer() + TokenizerFiles.END);
+      } else {
+        builder.text(turn.answer() + TokenizerFiles.END, 0);
+      }
+    }
+    return builder;
+  }
+
+  /** A conversation in the template hermes-2, learning from its answers. */
+  static Sequence chat(BytePairs tokenizer, Item item) {
+    return prompt(tokenizer, item, false, true).build(item.scenes());
+  }
+
+  /** The same up to where the last answer starts. */
+  static Sequence prompt(BytePairs tokenizer, Item item) {
+    return prompt(tokenizer, item, true, false).build(item.scenes());
+  }
+
+  /** A document of images, each followed by a text and a line end, learning from every text. */
+  static Sequence document(BytePairs tokenizer, List<Scene> scenes, List<String> texts) {
+    Builder builder = new Builder(tokenizer);
+    for (int i = 0; i < scenes.size(); i++) {
+      builder.image().answer(texts.get(i) + "\n");
+    }
+    return builder.build(scenes);
+  }
+
+  /** The same with the images put into words, learning from the texts behind them. */
+  static Sequence told(BytePairs tokenizer, List<Scene> scenes, List<String> texts) {
+    Builder builder = new Builder(tokenizer);
+    for (int i = 0; i < scenes.size(); i++) {
+      builder.text("[" + scenes.get(i).caption() + "] ", 0).answer(texts.get(i) + "\n");
+    }
+    return builder.build(List.of());
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Sequence sequence
+        && Arrays.equals(ids, sequence.ids)
+        && Arrays.equals(weights, sequence.weights)
+        && scenes.equals(sequence.scenes);
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(ids);
+  }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import java.util.Set;
+
+/**
+ * A stage of the recipe.
+ *
+ * @param kind what it learns from
+ * @param parts what it changes
+ * @param updates how many steps of the optimizer
+ * @param rate the highest learning rate
+ */
+record Stage(Kind kind, Set<Part> parts, int updates, double rate) {
+  /** What a stage learns from. */
+  enum Kind {
+    /** What each patch of an image shows; only the tower. */
+    PATCHES,
+    /** Text only: the world in words. */
+    LANGUAGE,
+    /** Captions. */
+    PROJECTOR,
+    /** Documents with images and texts by turns. */
+    INTERLEAVED,
+    /** Pairs of an image and its caption, in place of documents. */
+    PAIRS,
+    /** Conversations of every task. */
+    TUNING,
+    /** The same without those that have no image. */
+    TUNING_IMAGES_ONLY
+  }
+}

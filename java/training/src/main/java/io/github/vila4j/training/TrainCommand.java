@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.bytedeco.pytorch.global.torch;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Trains, or goes on training. */
+@Command(
+    name = "train",
+    mixinStandardHelpOptions = true,
+    description = "Trains the demo model, going on from the run's last state where there is one. Stop it at any time.")
+final class TrainCommand implements Callable<Integer> {
+  @Option(names = "--run", required = true, paramLabel = "DIR", description = "The run's folder, made when missing.")
+  private Path run;
+
+  @Option(names = "--seed", defaultValue = "1", description = "Of a new run (${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Option(names = "--scale", defaultValue = "1", description = "Stretches every stage of a new run (${DEFAULT-VALUE}).")
+  private double scale;
+
+  @Option(names = "--minutes", defaultValue = "100000", description = "Stop after this long, saved.")
+  private double minutes;
+
+  @Option(names = "--threads", defaultValue = "2", description = "Of matrix products (${DEFAULT-VALUE}).")
+  private int threads;
+
+  @Option(
+      names = "--precision",
+      defaultValue = "auto",
+      description = "Of matrix products: fp32, bf16, or auto, which takes bf16 where the CPU has instructions for it (${DEFAULT-VALUE}).")
+  private String precision;
+
+  @Override
+  public Integer call() throws Exception {
+    torch.set_num_threads(threads);
+    RunFolder folder = new RunFolder(run);
+    Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), bfloat16(), 1);
+    Thread main = Thread.currentThread();
+    Thread hook =
+        new Thread(
+            () -> {
+              trainer.stop();
+              try {
+                main.join(60_000);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    Runtime.getRuntime().addShutdownHook(hook);
+    boolean done = trainer.run(minutes * 60);
+    Runtime.getRuntime().removeShutdownHook(hook);
+    System.err.println(done ? "all stages are done" : "stopped; the same command goes on");
+    return 0;
+  }
+
+  private boolean bfloat16() throws IOException {
+    return switch (precision) {
+      case "fp32" -> false;
+      case "bf16" -> true;
+      case "auto" -> Files.readString(Path.of("/proc/cpuinfo")).contains("avx512_bf16");
+      default -> throw new IllegalArgumentException("--precision " + precision + ", expected auto, fp32 or bf16");
+    };
+  }
+}
