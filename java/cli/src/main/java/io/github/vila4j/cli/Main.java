@@ -27,7 +27,7 @@ import picocli.CommandLine.Spec;
     description = "VILA vision-language models on this machine.",
     versionProvider = Main.Version.class,
     subcommands = {
-      Ask.class, Chat.class, Tokenize.class, Resize.class, Inspect.class, Plan.class, Doctor.class, Bench.class
+      Ask.class, Chat.class, Tokenize.class, Resize.class, Inspect.class, Plan.class, Doctor.class, Bench.class, Eval.class
     },
     footer = {"", "Exit codes: 0 ok, 1 failed, 2 bad usage.", "'vila4j COMMAND --help' tells about a command."})
 public final class Main implements Runnable {

@@ -36,7 +36,7 @@ class MainTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"ask", "chat", "tokenize", "resize", "inspect", "plan", "doctor", "bench"})
+  @ValueSource(strings = {"ask", "chat", "tokenize", "resize", "inspect", "plan", "doctor", "bench", "eval"})
   void everyCommandHasHelp(String command) {
     String help = Run.ok(command, "--help");
     assertTrue(help.startsWith("Usage: vila4j " + command + " "), help);
@@ -50,7 +50,7 @@ class MainTest {
 
   @Test
   void badUsage() {
-    Run.fails(2, "no command given; one of ask, chat, tokenize, resize, inspect, plan, doctor, bench");
+    Run.fails(2, "no command given; one of ask, chat, tokenize, resize, inspect, plan, doctor, bench, eval");
     Run.fails(2, "Unmatched argument at index 0: 'paint'", "paint");
     Run.fails(2, "Missing required option: '--model=DIR'", "plan");
     Run.fails(

@@ -36,7 +36,7 @@ public record Accuracy(int right, int total) {
    * @return 0 to 1
    */
   public double low() {
-    return total == 0 ? 0 : Math.max(0, centre() - half());
+    return right == 0 ? 0 : centre() - half();
   }
 
   /**
@@ -45,7 +45,7 @@ public record Accuracy(int right, int total) {
    * @return 0 to 1
    */
   public double high() {
-    return total == 0 ? 1 : Math.min(1, centre() + half());
+    return right == total ? 1 : centre() + half();
   }
 
   /** Wilson's score interval (E. B. Wilson, Journal of the American Statistical Association 22, 1927). */
