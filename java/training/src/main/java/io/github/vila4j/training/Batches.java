@@ -111,7 +111,7 @@ final class Batches implements AutoCloseable {
     double progress = Math.min(1, number * 14.0 / stage.updates());
     List<Sequence> sequences = new ArrayList<>();
     for (int i = 0; i < POOL; i++) {
-      Sequence sequence = Mixture.next(stage.kind(), items(number, i), tokenizer, progress);
+      Sequence sequence = Mixture.next(stage, items(number, i), tokenizer, progress);
       if (sequence.length(shape.imageTokens()) <= Math.min(recipe.positions(), ModelShape.MAX_POSITIONS)) {
         sequences.add(sequence);
       }

@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
     name = "training",
     description = "Trains a tiny VILA on the world of shapes.",
     mixinStandardHelpOptions = true,
-    subcommands = {TrainCommand.class, ExportCommand.class, EvalCommand.class})
+    subcommands = {TrainCommand.class, ExportCommand.class, EvalCommand.class, AblateCommand.class})
 public final class Main {
   private Main() {}
 

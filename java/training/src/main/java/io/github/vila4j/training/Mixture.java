@@ -24,10 +24,10 @@ final class Mixture {
   private Mixture() {}
 
   /** A sequence for a stage; {@code progress} through the stage is 0 to 1. */
-  static Sequence next(Stage.Kind kind, Items items, BytePairs tokenizer, double progress) {
+  static Sequence next(Stage stage, Items items, BytePairs tokenizer, double progress) {
     Rng rng = items.rng();
     int draw = rng.below(100);
-    return switch (kind) {
+    return switch (stage.kind()) {
       case PATCHES -> throw new IllegalArgumentException("images have no sequence");
       case LANGUAGE -> language(items, tokenizer, draw, progress);
       case PROJECTOR -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(2, 5)));
@@ -47,8 +47,10 @@ final class Mixture {
         yield language(items, tokenizer, rng.below(100), 1);
       }
       case PAIRS -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(3, 6)));
-      case TUNING -> draw < 15 ? Sequence.chat(tokenizer, items.make(rng.pick(TEXT))) : tuning(items, tokenizer, rng.below(100));
-      case TUNING_IMAGES_ONLY -> tuning(items, tokenizer, draw);
+      case TUNING ->
+          stage.text() && draw < 15
+              ? Sequence.chat(tokenizer, items.make(rng.pick(TEXT)))
+              : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
     };
   }
 

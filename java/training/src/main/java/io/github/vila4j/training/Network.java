@@ -174,9 +174,8 @@ final class Network {
       Tensor k = repeat(qk.narrow(2, heads, kvHeads), heads / kvHeads);
       Tensor v = repeat(all.narrow(2, heads + kvHeads, kvHeads), heads / kvHeads);
       x = x.add(product(join(attention(q, k, v, true)), llm(l + "self_attn.o_proj")));
-      Tensor gateUp = cat(new TensorVector(llm(l + "mlp.gate_proj"), llm(l + "mlp.up_proj")), 0);
-      Tensor both = product(rms(l + "post_attention_layernorm", x), gateUp);
-      Tensor inner = silu(both.narrow(2, 0, shape.ffn())).mul(both.narrow(2, shape.ffn(), shape.ffn()));
+      Tensor n = rms(l + "post_attention_layernorm", x);
+      Tensor inner = silu(product(n, llm(l + "mlp.gate_proj"))).mul(product(n, llm(l + "mlp.up_proj")));
       x = x.add(product(inner, llm(l + "mlp.down_proj")));
     }
     return rms("model.norm", x);

@@ -100,6 +100,15 @@ final class RunFolder {
         tensors.get("square").values());
   }
 
+  /** Begins with the tokenizer and the last state of another run, unless this one has begun; its recipe starts with the other's. */
+  void beginFrom(RunFolder other) throws IOException {
+    if (!Files.exists(folder.resolve(STATE))) {
+      TokenizerFiles.write(Files.createDirectories(folder.resolve("tokenizer")), other.tokenizer());
+      Files.copy(other.folder.resolve(STATE), folder.resolve(STATE + ".new"), StandardCopyOption.REPLACE_EXISTING);
+      Files.move(folder.resolve(STATE + ".new"), folder.resolve(STATE), StandardCopyOption.ATOMIC_MOVE);
+    }
+  }
+
   /** Appends a line to the log. */
   void log(JsonObject line) throws IOException {
     Files.writeString(folder.resolve("log.jsonl"), line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);

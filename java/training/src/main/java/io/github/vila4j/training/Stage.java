@@ -10,8 +10,10 @@ import java.util.Set;
  * @param parts what it changes
  * @param updates how many steps of the optimizer
  * @param rate the highest learning rate
+ * @param text whether conversations without images are mixed in
+ * @param fewShot whether few-shot prompts are
  */
-record Stage(Kind kind, Set<Part> parts, int updates, double rate) {
+record Stage(Kind kind, Set<Part> parts, int updates, double rate, boolean text, boolean fewShot) {
   /** What a stage learns from. */
   enum Kind {
     /** What each patch of an image shows; only the tower. */
@@ -24,9 +26,7 @@ record Stage(Kind kind, Set<Part> parts, int updates, double rate) {
     INTERLEAVED,
     /** Pairs of an image and its caption, in place of documents. */
     PAIRS,
-    /** Conversations of every task. */
-    TUNING,
-    /** The same without those that have no image. */
-    TUNING_IMAGES_ONLY
+    /** Conversations. */
+    TUNING
   }
 }

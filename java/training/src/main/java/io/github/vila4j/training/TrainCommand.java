@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.training;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Trains, or goes on training. */
@@ -27,20 +26,13 @@ final class TrainCommand implements Callable<Integer> {
   @Option(names = "--minutes", defaultValue = "100000", description = "Stop after this long, saved.")
   private double minutes;
 
-  @Option(names = "--threads", defaultValue = "2", description = "Of matrix products (${DEFAULT-VALUE}).")
-  private int threads;
-
-  @Option(
-      names = "--precision",
-      defaultValue = "auto",
-      description = "Of matrix products: fp32, bf16, or auto, which takes bf16 where the CPU has instructions for it (${DEFAULT-VALUE}).")
-  private String precision;
+  @Mixin private CpuOptions cpu;
 
   @Override
   public Integer call() throws Exception {
-    torch.set_num_threads(threads);
+    torch.set_num_threads(cpu.threads());
     RunFolder folder = new RunFolder(run);
-    Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), bfloat16(), 1);
+    Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), cpu.bfloat16(), 1);
     Thread main = Thread.currentThread();
     Thread hook =
         new Thread(
@@ -57,14 +49,5 @@ final class TrainCommand implements Callable<Integer> {
     Runtime.getRuntime().removeShutdownHook(hook);
     System.err.println(done ? "all stages are done" : "stopped; the same command goes on");
     return 0;
-  }
-
-  private boolean bfloat16() throws IOException {
-    return switch (precision) {
-      case "fp32" -> false;
-      case "bf16" -> true;
-      case "auto" -> Files.readString(Path.of("/proc/cpuinfo")).contains("avx512_bf16");
-      default -> throw new IllegalArgumentException("--precision " + precision + ", expected auto, fp32 or bf16");
-    };
   }
 }

@@ -23,6 +23,7 @@ final class Trainer {
   private final boolean bfloat16;
   private final int dataThreads;
   private volatile boolean stopped;
+  private long updatesLeft = Long.MAX_VALUE;
 
   Trainer(RunFolder run, Recipe recipe, boolean bfloat16, int dataThreads) {
     this.run = run;
@@ -34,6 +35,11 @@ final class Trainer {
   /** Ends the run soon, saved. */
   void stop() {
     stopped = true;
+  }
+
+  /** Ends the run, saved, after so many updates from now. */
+  void stopAfter(long updates) {
+    updatesLeft = updates;
   }
 
   /** Trains until all stages are done or the time is over; returns whether all are done. */
@@ -124,7 +130,7 @@ final class Trainer {
           line.addProperty("waited_for_data", waited / 1e9 / elapsed);
           run.log(line);
         }
-        boolean over = stopped || now > deadline;
+        boolean over = stopped || now > deadline || --updatesLeft <= 0;
         if (over || now - saved > SAVE_SECONDS * 1_000_000_000L) {
           run.save(new RunFolder.Position(position.stage(), done, cursor, spent + (now - started) / 1e9), weights, optimizer);
           saved = now;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import com.google.gson.JsonObject;
+import io.github.vila4j.shapes.Accuracy;
+import io.github.vila4j.shapes.Item;
+import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Split;
+import io.github.vila4j.shapes.Task;
+import io.github.vila4j.shapes.text.BytePairs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * VILA's findings at a small scale: the language model frozen or updated while it learns from images and texts by turns, pairs of
+ * image and caption in place of such documents, and tuning with or without text. All variants of a seed begin with the same tower,
+ * language model and projector.
+ */
+final class Ablations {
+  private static final Set<Part> ALL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
+  private static final Set<Part> FROZEN = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR);
+  private static final List<Task> TASKS =
+      List.of(
+          Task.ICL_LABEL_0, Task.ICL_LABEL_2, Task.ICL_LABEL_4, Task.ICL_LABEL_8, Task.VQA_COLOUR, Task.VQA_COUNT, Task.TEXT_SUM,
+          Task.TEXT_FACT, Task.TEXT_SCENE);
+
+  /** A way to train. */
+  enum Variant {
+    /** Interleaved documents, everything updated, text in tuning. */
+    BASE,
+    /** The language model frozen before tuning. */
+    FROZEN,
+    /** Caption pairs in place of documents. */
+    PAIRS,
+    /** No text in tuning. */
+    NO_TEXT
+  }
+
+  private final Path folder;
+  private final double scale;
+  private final int items;
+  private final boolean bfloat16;
+
+  Ablations(Path folder, double scale, int items, boolean bfloat16) {
+    this.folder = folder;
+    this.scale = scale;
+    this.items = items;
+    this.bfloat16 = bfloat16;
+  }
+
+  private List<Stage> beginning() {
+    return List.of(
+        new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(400, scale), 2e-3, true, true),
+        new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), Recipe.updates(900, scale), 2e-3, true, true),
+        new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(100, scale), 2e-3, true, true));
+  }
+
+  private Recipe recipe(Variant variant, long seed) {
+    List<Stage> stages = new ArrayList<>(beginning());
+    Stage.Kind kind = variant == Variant.PAIRS ? Stage.Kind.PAIRS : Stage.Kind.INTERLEAVED;
+    Set<Part> parts = variant == Variant.FROZEN ? FROZEN : ALL;
+    stages.add(new Stage(kind, parts, Recipe.updates(700, scale), 1.5e-3, true, true));
+    stages.add(new Stage(Stage.Kind.TUNING, ALL, Recipe.updates(300, scale), 7e-4, variant != Variant.NO_TEXT, false));
+    return new Recipe("small", seed, 1024, 40, stages);
+  }
+
+  /** Trains and judges what is missing, then writes the table. */
+  void run(int seeds) throws IOException {
+    for (long seed = 1; seed <= seeds; seed++) {
+      RunFolder begun = new RunFolder(folder.resolve("seed-" + seed + "-beginning"));
+      Recipe shared = begun.recipe(new Recipe("small", seed, 1024, 40, beginning()));
+      new Trainer(begun, shared, bfloat16, 1).run(Double.MAX_VALUE);
+      for (Variant variant : Variant.values()) {
+        RunFolder run = new RunFolder(folder.resolve("seed-" + seed + "-" + variant.name().toLowerCase(Locale.ROOT)));
+        Recipe recipe = run.recipe(recipe(variant, seed));
+        run.beginFrom(begun);
+        new Trainer(run, recipe, bfloat16, 1).run(Double.MAX_VALUE);
+        if (!Files.exists(run.path().resolve("accuracy.json"))) {
+          judge(run, recipe);
+        }
+      }
+    }
+    System.out.print(table(seeds));
+  }
+
+  private void judge(RunFolder run, Recipe recipe) throws IOException {
+    BytePairs tokenizer = run.tokenizer();
+    JsonObject result = new JsonObject();
+    try (Weights weights = new Weights(recipe.shape(tokenizer.size()), 0)) {
+      weights.set(run.load().weights());
+      Answers answers = new Answers(weights, tokenizer, false);
+      for (Task task : TASKS) {
+        List<Item> list = new ArrayList<>();
+        for (int i = 0; i < items; i++) {
+          list.add(Items.of(Split.TEST, task, i));
+        }
+        List<String> texts = answers.texts(list);
+        Accuracy accuracy = new Accuracy(0, 0);
+        for (int i = 0; i < items; i++) {
+          accuracy = accuracy.plus(Task.isRight(list.get(i), texts.get(i)));
+        }
+        result.addProperty(task.id(), accuracy.share());
+      }
+    }
+    Path fresh = run.path().resolve("accuracy.json.new");
+    Json.write(fresh, result);
+    Files.move(fresh, run.path().resolve("accuracy.json"), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** Mean and range over the seeds, in Markdown. */
+  private String table(int seeds) throws IOException {
+    StringBuilder text = new StringBuilder("| variant |");
+    TASKS.forEach(task -> text.append(' ').append(task.id()).append(" |"));
+    text.append("\n|---|").append("---|".repeat(TASKS.size())).append('\n');
+    for (Variant variant : Variant.values()) {
+      Map<Task, List<Double>> shares = new EnumMap<>(Task.class);
+      for (int seed = 1; seed <= seeds; seed++) {
+        Path file = folder.resolve("seed-" + seed + "-" + variant.name().toLowerCase(Locale.ROOT)).resolve("accuracy.json");
+        JsonObject result = Json.read(file, JsonObject.class);
+        TASKS.forEach(task -> shares.computeIfAbsent(task, t -> new ArrayList<>()).add(100 * result.get(task.id()).getAsDouble()));
+      }
+      text.append("| ").append(variant.name().toLowerCase(Locale.ROOT)).append(" |");
+      for (Task task : TASKS) {
+        var statistics = shares.get(task).stream().mapToDouble(Double::doubleValue).summaryStatistics();
+        text.append(String.format(Locale.ROOT, " %.1f (%.1f to %.1f) |", statistics.getAverage(), statistics.getMin(), statistics.getMax()));
+      }
+      text.append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainerTest {
+  private static final Set<Part> MODEL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
+
+  @TempDir private Path folder;
+
+  @BeforeAll
+  static void oneThread() {
+    torch.set_num_threads(1);
+  }
+
+  private static Recipe recipe(int updates) {
+    return new Recipe(
+        "small", 5, 256, 8,
+        List.of(
+            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates, 1e-3, true, true),
+            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates, 1e-3, true, true),
+            new Stage(Stage.Kind.INTERLEAVED, MODEL, updates, 1e-3, true, true)));
+  }
+
+  private RunFolder train(String name, Recipe recipe, long... stops) throws Exception {
+    RunFolder run = new RunFolder(folder.resolve(name));
+    for (long stop : stops) {
+      Trainer trainer = new Trainer(run, run.recipe(recipe), false, 2);
+      trainer.stopAfter(stop);
+      assertFalse(trainer.run(1e9));
+    }
+    assertTrue(new Trainer(run, run.recipe(recipe), false, 1).run(1e9));
+    return run;
+  }
+
+  @Test
+  void aRunThatWasStoppedEndsWithTheSameWeights() throws Exception {
+    RunFolder.State whole = train("whole", recipe(6)).load();
+    RunFolder.State pieces = train("pieces", recipe(6), 4, 5, 7).load();
+    assertEquals(3, pieces.position().stage());
+    assertArrayEquals(whole.weights(), pieces.weights());
+  }
+
+  @Test
+  void onlyTheStagesPartsChange() throws Exception {
+    Recipe recipe = recipe(3);
+    Recipe first = new Recipe("small", 5, 256, 8, recipe.stages().subList(0, 2));
+    RunFolder run = train("parts", first);
+    int vocab = run.tokenizer().size();
+    float[] after = run.load().weights();
+    try (Weights before = new Weights(recipe.shape(vocab), 5)) {
+      float[] begun = before.values();
+      for (Weights.Entry entry : before.entries()) {
+        boolean changed = false;
+        for (int i = (int) entry.offset(); i < entry.offset() + entry.size(); i++) {
+          changed |= after[i] != begun[i];
+        }
+        boolean used = entry.part() != Part.LLM && !entry.name().contains("layers.3.") && !entry.name().contains("post_layernorm");
+        assertEquals(used, changed, entry.key());
+      }
+    }
+  }
+
+  @Test
+  void theLossFalls() throws Exception {
+    Recipe recipe =
+        new Recipe("small", 3, 512, 8, List.of(new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), 75, 2e-3, true, true)));
+    List<String> log = Files.readAllLines(train("falls", recipe).path().resolve("log.jsonl"));
+    double first = Json.parse(log.get(0)).get("loss").getAsDouble();
+    JsonObject last = Json.parse(log.get(log.size() - 1));
+    assertEquals(75, last.get("update").getAsInt());
+    assertTrue(last.get("loss").getAsDouble() < 0.7 * first, first + " to " + last);
+  }
+}
