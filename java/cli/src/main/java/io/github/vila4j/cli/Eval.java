@@ -44,7 +44,7 @@ final class Eval extends BaseCommand {
   @Option(names = "--task", paramLabel = "ID", description = "Only this task, for example vqa-colour; may be repeated.")
   private List<String> tasks = List.of();
 
-  @Option(names = "--max-tokens", paramLabel = "N", defaultValue = "64", description = "Most tokens of an answer (${DEFAULT-VALUE}).")
+  @Option(names = "--max-tokens", paramLabel = "N", defaultValue = "64", description = "Of an answer (${DEFAULT-VALUE}).")
   private int maxTokens;
 
   @Option(names = "--answers", paramLabel = "FILE", description = "Write every answer: a line of JSON each.")

@@ -18,25 +18,30 @@ import org.junit.jupiter.api.io.TempDir;
 class EvalTest {
   @TempDir Path temp;
 
+  private static JsonObject json(String text) {
+    return JsonParser.parseString(text).getAsJsonObject();
+  }
+
   @Test
   void countsTheRightAnswers() throws Exception {
     Path answers = temp.resolve("answers.jsonl");
     String[] command = {
-      "eval", "--model", Run.SIGLIP, "--items", "3", "--task", "vqa-colour", "--task", "multi-more", "--task", "chat", "--task", "text-sum",
-      "--max-tokens", "4", "--answers", answers.toString(), "--json"
+      "eval", "--model", Run.SIGLIP, "--items", "3", "--task", "vqa-colour", "--task", "multi-more", "--task", "chat", "--task",
+      "text-sum", "--max-tokens", "4", "--answers", answers.toString(), "--json"
     };
-    JsonObject report = JsonParser.parseString(Run.ok(command)).getAsJsonObject();
+    JsonObject report = json(Run.ok(command));
     assertEquals("shapes", report.get("suite").getAsString());
     assertEquals(3, report.get("items").getAsInt());
     assertEquals(List.of("vqa-colour", "multi-more", "chat", "text-sum"), List.copyOf(report.getAsJsonObject("tasks").keySet()));
 
-    List<JsonObject> lines = Files.readAllLines(answers).stream().map(line -> JsonParser.parseString(line).getAsJsonObject()).toList();
+    List<JsonObject> lines = Files.readAllLines(answers).stream().map(EvalTest::json).toList();
     assertEquals(12, lines.size());
     assertEquals(Items.of(Split.TEST, Task.MULTI_MORE, 1).expected(), lines.get(4).get("expected").getAsString());
     for (String task : report.getAsJsonObject("tasks").keySet()) {
       JsonObject figures = report.getAsJsonObject("tasks").getAsJsonObject(task);
-      long right = lines.stream().filter(l -> l.get("task").getAsString().equals(task) && l.get("right").getAsBoolean()).count();
-      long heldOut = lines.stream().filter(l -> l.get("task").getAsString().equals(task) && l.get("held_out").getAsBoolean()).count();
+      List<JsonObject> own = lines.stream().filter(line -> line.get("task").getAsString().equals(task)).toList();
+      long right = own.stream().filter(line -> line.get("right").getAsBoolean()).count();
+      long heldOut = own.stream().filter(line -> line.get("held_out").getAsBoolean()).count();
       assertEquals(right, figures.get("right").getAsLong());
       assertEquals(3, figures.get("total").getAsInt());
       assertEquals(heldOut, figures.getAsJsonObject("held_out").get("total").getAsLong());

@@ -110,7 +110,8 @@ final class FewShot {
     Thing base = maker.thing();
     List<Texture> textures = rng.shuffled(List.of(Texture.values()));
     return order.stream()
-        .map(index -> maker.thing(t -> t.colour() == base.colour() && t.shape() == base.shape() && t.texture() == textures.get(index)))
+        .map(textures::get)
+        .map(texture -> maker.thing(t -> t.colour() == base.colour() && t.shape() == base.shape() && t.texture() == texture))
         .map(thing -> maker.scene(List.of(thing)))
         .toList();
   }

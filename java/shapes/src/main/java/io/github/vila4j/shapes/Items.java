@@ -4,6 +4,8 @@ package io.github.vila4j.shapes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -126,7 +128,7 @@ public final class Items {
     return result;
   }
 
-  private Item ask(Task task, java.util.function.Supplier<Scene> scenes, Function<Scene, Turn> question) {
+  private Item ask(Task task, Supplier<Scene> scenes, Function<Scene, Turn> question) {
     while (true) {
       Scene scene = scenes.get();
       Turn turn = question.apply(scene);
@@ -136,22 +138,29 @@ public final class Items {
     }
   }
 
+  /** What is counted: all things, those of a shape, or those of a colour. */
+  private static Predicate<Thing> counted(int kind, Thing like) {
+    return t -> kind == 0 || (kind == 1 ? t.shape() == like.shape() : t.colour() == like.colour());
+  }
+
+  private static String named(int kind, Thing like) {
+    return kind == 0 ? "shapes" : kind == 1 ? like.shape().plural() : like.colour().word() + " shapes";
+  }
+
   private Item count() {
     int wanted = rng.below(7);
     Thing like = maker.thing();
     int kind = rng.below(3);
+    Predicate<Thing> counted = counted(kind, like);
     List<Thing> things = new ArrayList<>();
     while (things.size() < wanted) {
-      things.add(
-          maker.thing(t -> kind == 0 || kind == 1 && t.shape() == like.shape() || kind == 2 && t.colour() == like.colour()));
+      things.add(maker.thing(counted));
     }
     int others = kind == 0 ? 0 : rng.below(Math.min(3, 7 - wanted) + 1);
     for (int i = 0; i < others; i++) {
-      things.add(maker.thing(t -> kind == 1 ? t.shape() != like.shape() : t.colour() != like.colour()));
+      things.add(maker.thing(counted.negate()));
     }
-    String what =
-        kind == 0 ? "shapes" : kind == 1 ? like.shape().plural() : like.colour().word() + " shapes";
-    Turn turn = new Turn("How many " + what + " are there?", Integer.toString(wanted));
+    Turn turn = new Turn("How many " + named(kind, like) + " are there?", Integer.toString(wanted));
     return new Item(Task.VQA_COUNT, List.of(maker.scene(things)), marked(List.of(turn), 1));
   }
 
@@ -161,8 +170,14 @@ public final class Items {
     int at = rng.below(things.size());
     Thing thing = things.get(at);
     switch (kind) {
-      case "colour" -> things.set(at, thing.with(maker.thing(t -> t.shape() == thing.shape() && t.colour() != thing.colour()).colour()));
-      case "shape" -> things.set(at, thing.with(maker.thing(t -> t.colour() == thing.colour() && t.shape() != thing.shape()).shape()));
+      case "colour" -> {
+        Thing other = maker.thing(t -> t.shape() == thing.shape() && t.colour() != thing.colour());
+        things.set(at, thing.with(other.colour()));
+      }
+      case "shape" -> {
+        Thing other = maker.thing(t -> t.colour() == thing.colour() && t.shape() != thing.shape());
+        things.set(at, thing.with(other.shape()));
+      }
       case "size" -> things.set(at, thing.with(!thing.large(), maker.radius(!thing.large())));
       case "place" -> things.set(at, thing.with(free(scene)));
       case "added" -> things.add(maker.thing().with(free(scene)));
@@ -184,7 +199,8 @@ public final class Items {
   private Item same() {
     Scene one = maker.scene(rng.between(1, 4));
     boolean same = rng.chance(0.5);
-    Scene two = same ? one.with(one.things(), rng.nextLong()) : altered(one, rng.pick("colour", "shape", "place", "added", "removed"));
+    String change = rng.pick("colour", "shape", "place", "added", "removed");
+    Scene two = same ? one.with(one.things(), rng.nextLong()) : altered(one, change);
     Turn turn = new Turn("Are the two images the same or different?", same ? "same" : "different");
     return new Item(Task.MULTI_SAME, List.of(one, two), marked(List.of(turn), 2));
   }
@@ -200,21 +216,21 @@ public final class Items {
     int images = rng.between(2, 5);
     int kind = rng.below(3);
     Thing like = maker.thing();
+    Predicate<Thing> counted = counted(kind, like);
     List<Integer> counts = rng.shuffled(List.of(0, 1, 2, 3, 4, 5)).subList(0, images);
     List<Scene> scenes = new ArrayList<>();
     for (int count : counts) {
       List<Thing> things = new ArrayList<>();
       while (things.size() < count) {
-        things.add(maker.thing(t -> kind == 0 || kind == 1 && t.shape() == like.shape() || kind == 2 && t.colour() == like.colour()));
+        things.add(maker.thing(counted));
       }
       for (int others = kind == 0 ? 0 : rng.below(3); others > 0; others--) {
-        things.add(maker.thing(t -> kind == 1 ? t.shape() != like.shape() : t.colour() != like.colour()));
+        things.add(maker.thing(counted.negate()));
       }
       scenes.add(maker.scene(things));
     }
     int most = IntStream.range(0, images).boxed().max((a, b) -> counts.get(a) - counts.get(b)).orElseThrow();
-    String what = kind == 0 ? "shapes" : kind == 1 ? like.shape().plural() : like.colour().word() + " shapes";
-    Turn turn = new Turn("Which image has the most " + what + "?", Words.ORDINALS.get(most));
+    Turn turn = new Turn("Which image has the most " + named(kind, like) + "?", Words.ORDINALS.get(most));
     return new Item(Task.MULTI_MORE, scenes, marked(List.of(turn), images));
   }
 

@@ -3,6 +3,7 @@ package io.github.vila4j.shapes;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /** Asks about one scene. Each method returns null where the scene has nothing to ask about in that way. */
@@ -14,7 +15,7 @@ final class Questions {
   }
 
   /** The things that alone have what {@code same} compares. */
-  private static List<Thing> unique(Scene scene, java.util.function.Function<Thing, Object> same) {
+  private static List<Thing> unique(Scene scene, Function<Thing, Object> same) {
     List<Thing> found = new ArrayList<>();
     for (Thing thing : scene.things()) {
       if (scene.things().stream().filter(other -> same.apply(other).equals(same.apply(thing))).count() == 1) {
@@ -24,8 +25,8 @@ final class Questions {
     return found;
   }
 
-  private static int count(Scene scene, Predicate<Thing> accepted) {
-    return (int) scene.things().stream().filter(accepted).count();
+  private static Turn count(Scene scene, String what, Predicate<Thing> accepted) {
+    return new Turn("How many " + what + " are there?", Long.toString(scene.things().stream().filter(accepted).count()));
   }
 
   static Turn caption(Rng rng, Scene scene) {
@@ -39,8 +40,8 @@ final class Questions {
         return null;
       }
       Thing thing = rng.pick(scene.things());
-      return new Turn(
-          "What " + colourWord(rng) + " is the " + thing.shape().word() + " " + thing.place().phrase() + "?", thing.colour().word());
+      String what = thing.shape().word() + " " + thing.place().phrase();
+      return new Turn("What " + colourWord(rng) + " is the " + what + "?", thing.colour().word());
     }
     Thing thing = rng.pick(things);
     return new Turn("What " + colourWord(rng) + " is the " + thing.shape().word() + "?", thing.colour().word());
@@ -62,13 +63,9 @@ final class Questions {
 
   static Turn countOf(Rng rng, Scene scene, Thing like) {
     return switch (rng.below(3)) {
-      case 0 -> new Turn("How many shapes are there?", Integer.toString(scene.things().size()));
-      case 1 ->
-          new Turn("How many " + like.shape().plural() + " are there?", Integer.toString(count(scene, t -> t.shape() == like.shape())));
-      default ->
-          new Turn(
-              "How many " + like.colour().word() + " shapes are there?",
-              Integer.toString(count(scene, t -> t.colour() == like.colour())));
+      case 0 -> count(scene, "shapes", t -> true);
+      case 1 -> count(scene, like.shape().plural(), t -> t.shape() == like.shape());
+      default -> count(scene, like.colour().word() + " shapes", t -> t.colour() == like.colour());
     };
   }
 

@@ -9,8 +9,8 @@ public final class Words {
   /** Words that are written in images. */
   static final List<String> WRITTEN =
       List.of(
-          "cat", "dog", "sun", "moon", "tree", "fish", "bird", "book", "door", "rain", "snow", "wind", "ship", "road", "lamp", "milk",
-          "tea", "cup", "hat", "key", "map", "net", "owl", "pen", "fox", "box", "jam", "zoo", "ice", "egg", "go", "up", "no", "yes",
+          "cat", "dog", "sun", "moon", "tree", "fish", "bird", "book", "door", "rain", "snow", "wind", "ship", "road", "lamp",
+          "milk", "tea", "cup", "hat", "key", "map", "net", "owl", "pen", "fox", "box", "jam", "zoo", "ice", "egg", "go", "up", "no", "yes",
           "stop", "exit", "open", "sale", "menu", "taxi");
 
   /** Made-up labels. */

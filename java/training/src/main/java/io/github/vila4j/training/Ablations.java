@@ -130,7 +130,8 @@ final class Ablations {
       text.append("| ").append(variant.name().toLowerCase(Locale.ROOT)).append(" |");
       for (Task task : TASKS) {
         var statistics = shares.get(task).stream().mapToDouble(Double::doubleValue).summaryStatistics();
-        text.append(String.format(Locale.ROOT, " %.1f (%.1f to %.1f) |", statistics.getAverage(), statistics.getMin(), statistics.getMax()));
+        double mean = statistics.getAverage();
+        text.append(String.format(Locale.ROOT, " %.1f (%.1f to %.1f) |", mean, statistics.getMin(), statistics.getMax()));
       }
       text.append('\n');
     }

@@ -4,6 +4,7 @@ package io.github.vila4j.training;
 import static org.bytedeco.pytorch.global.torch.cat;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
@@ -41,7 +42,7 @@ final class AdamW implements AutoCloseable {
       List<Weights.Entry> entries = weights.entries().stream().filter(entry -> entry.part() == part).toList();
       for (Weights.Entry entry : entries) {
         if (entry.shape().length > 1) {
-          java.util.Arrays.fill(decaying, (int) entry.offset(), (int) entry.offset() + entry.size(), 1);
+          Arrays.fill(decaying, (int) entry.offset(), (int) entry.offset() + entry.size(), 1);
         }
       }
       if (parts.contains(part)) {

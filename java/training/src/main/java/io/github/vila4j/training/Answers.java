@@ -28,20 +28,20 @@ final class Answers {
   }
 
   /** The ids that follow each prompt, without the one that ends an answer. */
-  List<int[]> ids(List<Item> items) {
+  List<int[]> ids(List<Item> items, int mostTokens) {
     List<int[]> all = new ArrayList<>();
     for (int from = 0; from < items.size(); from += AT_ONCE) {
-      all.addAll(some(items.subList(from, Math.min(items.size(), from + AT_ONCE))));
+      all.addAll(some(items.subList(from, Math.min(items.size(), from + AT_ONCE)), mostTokens));
     }
     return all;
   }
 
   /** The text of each answer. */
   List<String> texts(List<Item> items) {
-    return ids(items).stream().map(tokenizer::decode).toList();
+    return ids(items, MOST_TOKENS).stream().map(tokenizer::decode).toList();
   }
 
-  private List<int[]> some(List<Item> items) {
+  private List<int[]> some(List<Item> items, int mostTokens) {
     int end = tokenizer.id(TokenizerFiles.END);
     List<int[]> answers = new ArrayList<>();
     List<Sequence> prompts = new ArrayList<>();
@@ -54,7 +54,7 @@ final class Answers {
         AutoGradMode off = new AutoGradMode(false)) {
       Batch first = Batch.of(prompts, shape);
       Tensor images = Losses.imageTokens(network, first, shape);
-      for (int step = 0; step < MOST_TOKENS; step++) {
+      for (int step = 0; step < mostTokens; step++) {
         try (PointerScope inner = new PointerScope()) {
           Batch batch = first.extended(answers);
           Tensor rows = Losses.rows(network, batch, images, shape);

@@ -67,8 +67,8 @@ record Batch(
       weights[i] = lossWeights.get(i);
     }
     return new Batch(
-        sequences.size(), positions, rows, picked.stream().mapToLong(p -> p[0]).toArray(), picked.stream().mapToLong(p -> p[1]).toArray(),
-        weights, scenes.size(), patches, new long[0][], ends);
+        sequences.size(), positions, rows, picked.stream().mapToLong(p -> p[0]).toArray(),
+        picked.stream().mapToLong(p -> p[1]).toArray(), weights, scenes.size(), patches, new long[0][], ends);
   }
 
   /** The same sequences, each with more ids behind its end, without what is learnt. */

@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "eval",
     mixinStandardHelpOptions = true,
-    description = "Accuracy of a run's last state, its weights rounded to bfloat16; with --engine also the engine's on the same items.")
+    description = "Accuracy of a run's last state, its weights rounded to bfloat16, by PyTorch and by the engine.")
 final class EvalCommand implements Callable<Integer> {
   @Option(names = "--run", required = true, paramLabel = "DIR", description = "The run's folder.")
   private Path run;
@@ -36,6 +36,9 @@ final class EvalCommand implements Callable<Integer> {
 
   @Option(names = "--tasks", split = ",", description = "All unless given.")
   private List<String> tasks;
+
+  @Option(names = "--words", description = "Put each image into words: what the language model can do by itself.")
+  private boolean words;
 
   @Option(names = "--engine", description = "Compare with the engine, answer by answer.")
   private boolean engine;
@@ -69,7 +72,8 @@ final class EvalCommand implements Callable<Integer> {
   private void judge(Task task, Answers answers, VilaModel model) {
     List<Item> list = new ArrayList<>();
     for (int i = 0; i < items; i++) {
-      list.add(Items.of(split, task, i));
+      Item item = Items.of(split, task, i);
+      list.add(words ? item.inWords() : item);
     }
     List<String> texts = answers.texts(list);
     Accuracy all = new Accuracy(0, 0);
@@ -87,11 +91,15 @@ final class EvalCommand implements Callable<Integer> {
         agreement = agreement.plus(text.equals(texts.get(i).strip()) || text.equals(texts.get(i)));
       }
     }
-    System.out.print(String.format(Locale.ROOT, "%-14s %5.1f %% (%4.1f to %5.1f)", task.id(), 100 * all.share(), 100 * all.low(), 100 * all.high()));
-    System.out.print(String.format(Locale.ROOT, "  held-out %5.1f %% of %d", 100 * heldOut.share(), heldOut.total()));
+    print("%-14s %5.1f %% (%4.1f to %5.1f)", task.id(), 100 * all.share(), 100 * all.low(), 100 * all.high());
+    print("  held-out %5.1f %% of %d", 100 * heldOut.share(), heldOut.total());
     if (model != null) {
-      System.out.print(String.format(Locale.ROOT, "  engine %5.1f %%, same answer %6.2f %%", 100 * byEngine.share(), 100 * agreement.share()));
+      print("  engine %5.1f %%, same answer %6.2f %%", 100 * byEngine.share(), 100 * agreement.share());
     }
     System.out.println();
+  }
+
+  private static void print(String format, Object... values) {
+    System.out.print(String.format(Locale.ROOT, format, values));
   }
 }

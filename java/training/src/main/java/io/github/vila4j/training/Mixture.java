@@ -8,10 +8,13 @@ import io.github.vila4j.shapes.Scene;
 import io.github.vila4j.shapes.Task;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** What the stages are fed with. */
 final class Mixture {
+  /** How much is learnt from a made-up label where it stands for the first time: it cannot be known. */
+  private static final float UNKNOWN_LABEL = 0.1f;
   private static final Task[] QUESTIONS = {
     Task.VQA_COLOUR, Task.VQA_SHAPE, Task.VQA_COUNT, Task.VQA_WHERE, Task.VQA_RELATION, Task.VQA_LOOK, Task.VQA_READ, Task.CAPTION
   };
@@ -68,7 +71,10 @@ final class Mixture {
     if (draw < 75) {
       return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
     }
-    return draw < 90 ? Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT))) : labelled(items, tokenizer, true, rng.between(3, 9));
+    if (draw < 90) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)));
+    }
+    return labelled(items, tokenizer, true, rng.between(3, 9));
   }
 
   /** Text only. */
@@ -94,7 +100,7 @@ final class Mixture {
     for (int i = 0; i < images; i++) {
       scenes.add(items.scene());
     }
-    return Sequence.document(tokenizer, scenes, scenes.stream().map(Scene::caption).toList());
+    return Sequence.document(tokenizer, scenes, scenes.stream().map(Scene::caption).toList(), Collections.nCopies(images, 1f));
   }
 
   /** Images or their descriptions with labels that an unspoken rule gives them. */
@@ -107,6 +113,13 @@ final class Mixture {
       }
     }
     labels.add(item.expected());
-    return drawn ? Sequence.document(tokenizer, item.scenes(), labels) : Sequence.told(tokenizer, item.scenes(), labels);
+    List<Float> weights = new ArrayList<>();
+    for (int i = 0; i < labels.size(); i++) {
+      boolean known = item.task().name().startsWith("ICL_RULE") || labels.subList(0, i).contains(labels.get(i));
+      weights.add(known ? 1 : UNKNOWN_LABEL);
+    }
+    return drawn
+        ? Sequence.document(tokenizer, item.scenes(), labels, weights)
+        : Sequence.told(tokenizer, item.scenes(), labels, weights);
   }
 }

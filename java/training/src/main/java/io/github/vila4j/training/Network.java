@@ -8,6 +8,7 @@ import static org.bytedeco.pytorch.global.torch.rms_norm;
 import static org.bytedeco.pytorch.global.torch.scaled_dot_product_attention;
 import static org.bytedeco.pytorch.global.torch.silu;
 
+import java.util.Arrays;
 import org.bytedeco.pytorch.AbstractTensor;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -162,8 +163,8 @@ final class Network {
     int d = shape.headDim();
     int heads = shape.heads();
     int kvHeads = shape.kvHeads();
-    Tensor c = AbstractTensor.create(java.util.Arrays.copyOf(cos, (int) t * d / 2), t, 1, d / 2);
-    Tensor s = AbstractTensor.create(java.util.Arrays.copyOf(sin, (int) t * d / 2), t, 1, d / 2);
+    Tensor c = AbstractTensor.create(Arrays.copyOf(cos, (int) t * d / 2), t, 1, d / 2);
+    Tensor s = AbstractTensor.create(Arrays.copyOf(sin, (int) t * d / 2), t, 1, d / 2);
     for (int i = 0; i < shape.layers(); i++) {
       String l = "model.layers." + i + ".";
       Tensor qkv =
@@ -184,9 +185,13 @@ final class Network {
   /** [B, T, kvHeads, d] to [B, kvHeads * times, T, d], each head repeated. */
   private static Tensor repeat(Tensor x, int times) {
     Tensor y = x.transpose(1, 2);
-    return times == 1
-        ? y
-        : y.unsqueeze(2).expand(y.size(0), y.size(1), times, y.size(2), y.size(3)).reshape(y.size(0), y.size(1) * times, y.size(2), y.size(3));
+    if (times == 1) {
+      return y;
+    }
+    long b = y.size(0);
+    long t = y.size(2);
+    long d = y.size(3);
+    return y.unsqueeze(2).expand(b, y.size(1), times, t, d).reshape(b, y.size(1) * times, t, d);
   }
 
   /** Logits [R, vocab] of rows [R, hidden]. */

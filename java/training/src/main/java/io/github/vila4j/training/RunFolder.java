@@ -96,8 +96,8 @@ final class RunFolder {
     Map<String, Safetensors.Values> tensors = Safetensors.read(file);
     JsonObject about = Json.parse(Safetensors.metadata(file).get("state").getAsString());
     return new State(
-        Json.of(about, Position.class), about.get("steps").getAsInt(), tensors.get("weights").values(), tensors.get("mean").values(),
-        tensors.get("square").values());
+        Json.of(about, Position.class), about.get("steps").getAsInt(), tensors.get("weights").values(),
+        tensors.get("mean").values(), tensors.get("square").values());
   }
 
   /** Begins with the tokenizer and the last state of another run, unless this one has begun; its recipe starts with the other's. */

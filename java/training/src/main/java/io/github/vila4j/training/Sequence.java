@@ -50,9 +50,9 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     }
 
     /** Text of an answer; the longer it is, the less each token counts. */
-    Builder answer(String text) {
+    Builder answer(String text, float weight) {
       int length = tokenizer.encode(text).length;
-      return text(text, (float) (1 / Math.sqrt(length)));
+      return text(text, (float) (weight / Math.sqrt(length)));
     }
 
     Sequence build(List<Scene> scenes) {
@@ -83,7 +83,7 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
         break;
       }
       if (last || !lastOnly) {
-        builder.answer(turn.answer() + TokenizerFiles.END);
+        builder.answer(turn.answer() + TokenizerFiles.END, 1);
       } else {
         builder.text(turn.answer() + TokenizerFiles.END, 0);
       }
@@ -101,20 +101,20 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     return prompt(tokenizer, item, true, false).build(item.scenes());
   }
 
-  /** A document of images, each followed by a text and a line end, learning from every text. */
-  static Sequence document(BytePairs tokenizer, List<Scene> scenes, List<String> texts) {
+  /** A document of images, each followed by a text and a line end; {@code weights} say how much is learnt from each text. */
+  static Sequence document(BytePairs tokenizer, List<Scene> scenes, List<String> texts, List<Float> weights) {
     Builder builder = new Builder(tokenizer);
     for (int i = 0; i < scenes.size(); i++) {
-      builder.image().answer(texts.get(i) + "\n");
+      builder.image().answer(texts.get(i) + "\n", weights.get(i));
     }
     return builder.build(scenes);
   }
 
-  /** The same with the images put into words, learning from the texts behind them. */
-  static Sequence told(BytePairs tokenizer, List<Scene> scenes, List<String> texts) {
+  /** The same with the images put into words. */
+  static Sequence told(BytePairs tokenizer, List<Scene> scenes, List<String> texts, List<Float> weights) {
     Builder builder = new Builder(tokenizer);
     for (int i = 0; i < scenes.size(); i++) {
-      builder.text("[" + scenes.get(i).caption() + "] ", 0).answer(texts.get(i) + "\n");
+      builder.text("[" + scenes.get(i).caption() + "] ", 0).answer(texts.get(i) + "\n", weights.get(i));
     }
     return builder.build(List.of());
   }

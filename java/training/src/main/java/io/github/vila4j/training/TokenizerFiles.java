@@ -81,7 +81,11 @@ final class TokenizerFiles {
     model.addProperty("fuse_unk", false);
     model.addProperty("byte_fallback", false);
     JsonObject vocabulary = new JsonObject();
-    pairs.tokens().stream().filter(token -> !pairs.specials().contains(token)).forEach(token -> vocabulary.addProperty(token, pairs.id(token)));
+    for (String token : pairs.tokens()) {
+      if (!pairs.specials().contains(token)) {
+        vocabulary.addProperty(token, pairs.id(token));
+      }
+    }
     model.add("vocab", vocabulary);
     JsonArray merges = new JsonArray();
     pairs.merges().forEach(merges::add);

@@ -139,7 +139,8 @@ final class Trainer {
           }
         }
       }
-      return new RunFolder.Position(position.stage(), stage.updates(), cursor, spent + (System.nanoTime() - started) / 1e9).nextStage();
+      spent += (System.nanoTime() - started) / 1e9;
+      return new RunFolder.Position(position.stage(), stage.updates(), cursor, spent).nextStage();
     }
   }
 

@@ -42,7 +42,9 @@ final class Weights implements AutoCloseable {
   /** What the heads of the first stage tell apart. */
   static final Map<String, Integer> PROBES =
       new TreeMap<>(
-          Map.of("colour", Colour.values().length + 1, "shape", Shape.values().length + 1, "texture", Texture.values().length + 1, "size", 3));
+          Map.of(
+              "colour", 1 + Colour.values().length, "shape", 1 + Shape.values().length, "texture", 1 + Texture.values().length,
+              "size", 3));
 
   private final ModelShape shape;
   private final List<Entry> entries = new ArrayList<>();
