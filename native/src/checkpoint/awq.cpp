@@ -47,7 +47,8 @@ std::vector<float> turned(const TensorRef& tensor, const AwqLayout& layout) {
   const std::vector<float> stored = tensor.to_float();
   std::vector<float> values(static_cast<size_t>(layout.out * groups));
   for (int64_t g = 0; g < groups; ++g) {
-    for (int64_t n = 0; n < layout.out; ++n) values[static_cast<size_t>(n * groups + g)] = stored[static_cast<size_t>(g * layout.out + n)];
+    for (int64_t n = 0; n < layout.out; ++n)
+      values[static_cast<size_t>(n * groups + g)] = stored[static_cast<size_t>(g * layout.out + n)];
   }
   return values;
 }
@@ -70,7 +71,8 @@ std::vector<uint8_t> row_zeros(const TensorRef& tensor, const AwqLayout& layout)
   std::vector<uint8_t> zeros;
   zeros.reserve(static_cast<size_t>(layout.out * layout.groups()));
   for (int64_t n = 0; n < layout.out; ++n) {
-    for (int64_t g = 0; g < layout.groups(); ++g) zeros.push_back(code(word_at(tensor.data(), n * words + g / kPerWord), g % kPerWord));
+    for (int64_t g = 0; g < layout.groups(); ++g)
+      zeros.push_back(code(word_at(tensor.data(), n * words + g / kPerWord), g % kPerWord));
   }
   return zeros;
 }

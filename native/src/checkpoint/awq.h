@@ -3,7 +3,8 @@
 // and its group g = k / group a weight is
 //   scale[n,g] * (code[n,k] - zero[n,g])             llm-awq v1 and AutoAWQ's GEMV, AutoAWQ's GEMM
 //   scale[n,g] * code[n,k] + scaled_zero[n,g]        llm-awq v2, whose 16-bit scaled zero is a rounded -scale * zero
-// Sources of the layouts: llm-awq's awq/quantize/qmodule.py and tinychat/offline-weight-repacker.py, AutoAWQ's awq/utils/packing_utils.py.
+// Sources of the layouts: llm-awq's awq/quantize/qmodule.py and tinychat/offline-weight-repacker.py, AutoAWQ's
+// awq/utils/packing_utils.py.
 #pragma once
 
 #include <array>
@@ -30,9 +31,9 @@ const char* name_of(LanguageSpec::Packing packing);
 
 /// A tensor of a packed layer.
 struct AwqTensor {
-  std::string suffix;           ///< behind the layer's name: ".qweight", ".scales", ".scaled_zeros" or ".qzeros"
+  std::string suffix;  ///< behind the layer's name: ".qweight", ".scales", ".scaled_zeros" or ".qzeros"
   std::vector<int64_t> shape;
-  std::optional<DType> dtype;   ///< absent: any float type
+  std::optional<DType> dtype;  ///< absent: any float type
 };
 /// What a size must be a multiple of for this layout, in words ("inputs a multiple of 64"); empty when all is well.
 std::string awq_misfit(const AwqLayout& layout);

@@ -140,8 +140,8 @@ void Checkpoint::read(const std::string& folder) {
   if (description_.has_projector) check_tensors(ModelPart::projector);
   if (!description_.has_language) return;
   LanguageSpec& language = description_.spec.language;
-  const bool known = language_.files().empty() ||
-                     attempt([&] { recognise_packing(language, language_, description_.language_folder); });
+  const bool known =
+      language_.files().empty() || attempt([&] { recognise_packing(language, language_, description_.language_folder); });
   if (!known) return;  // Which tensors are needed is not known either.
   check_tensors(ModelPart::language);
   const std::string first = block_linears(language, 0).front().name;

@@ -29,8 +29,8 @@ bool is_file(const std::string& path);
 /// The decoder that `config` describes; `model_type` is "llama" or "qwen2" (others are refused). End ids are those of `config` and
 /// of `generation_config` (a path that need not exist). Prefixes stay empty.
 LanguageSpec read_language(const JsonObject& config, const std::string& model_type, const std::string& generation_config);
-/// quantization_config, where `config` has one: sets the packing and group that it names, if it names a version. Methods other than AWQ with 4 bits and zero points
-/// are refused, as is another packing than one that was set before.
+/// quantization_config, where `config` has one: sets the packing and group that it names, if it names a version. Methods other than
+/// AWQ with 4 bits and zero points are refused, as is another packing than one that was set before.
 void read_quantization(LanguageSpec& language, const JsonObject& config);
 /// torch_dtype (or dtype, or model_dtype) of `config`; bf16 when it names none.
 DType read_weight_dtype(const JsonObject& config);

@@ -33,7 +33,7 @@ struct LanguageSpec {
   /// How the linear layers of the decoder blocks are stored: "none" means plain [out,in] tensors, the others are awq.h's. Where the
   /// configuration does not say so, it is found when the tensors are opened.
   enum class Packing { none, llm_awq_v2, llm_awq_v1, awq_gemm } packing = Packing::none;
-  int64_t packing_group = 128;      ///< input columns that share a scale, where packed
+  int64_t packing_group = 128;  ///< input columns that share a scale, where packed
   /// Of a packed checkpoint, the linear layers of decoder blocks that are plain all the same (their tensors' names without
   /// ".weight"); known when the tensors are open.
   std::set<std::string> plain_linears;
@@ -121,7 +121,7 @@ struct ModelSpec {
   PreprocessSpec preprocess;
   TokenizerSpec tokenizer;
   PromptSpec prompt;
-  DType weight_dtype = DType::bf16; ///< of the language model's weights (of those that are not packed)
+  DType weight_dtype = DType::bf16;  ///< of the language model's weights (of those that are not packed)
   /// Features of one block that enters the projector: those of one crop, or of the merged scales' map.
   int64_t projector_tokens() const;
   /// Image tokens of one block, which is what one untiled image gives.

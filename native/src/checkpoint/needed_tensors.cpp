@@ -118,10 +118,11 @@ void add_projector(const ProjectorSpec& s, Collector c) {
 
 std::vector<LinearLayer> block_linears(const LanguageSpec& s, int64_t i) {
   const int64_t query = s.heads * s.head_dim, key_value = s.kv_heads * s.head_dim;
-  const std::string attention = tensor_names::language_layer(s, i) + "self_attn.", mlp = tensor_names::language_layer(s, i) + "mlp.";
-  return {{attention + "q_proj", query, s.hidden, s.qkv_bias},  {attention + "k_proj", key_value, s.hidden, s.qkv_bias},
+  const std::string attention = tensor_names::language_layer(s, i) + "self_attn.",
+                    mlp = tensor_names::language_layer(s, i) + "mlp.";
+  return {{attention + "q_proj", query, s.hidden, s.qkv_bias},     {attention + "k_proj", key_value, s.hidden, s.qkv_bias},
           {attention + "v_proj", key_value, s.hidden, s.qkv_bias}, {attention + "o_proj", s.hidden, query, false},
-          {mlp + "gate_proj", s.intermediate, s.hidden, false},  {mlp + "up_proj", s.intermediate, s.hidden, false},
+          {mlp + "gate_proj", s.intermediate, s.hidden, false},    {mlp + "up_proj", s.intermediate, s.hidden, false},
           {mlp + "down_proj", s.hidden, s.intermediate, false}};
 }
 

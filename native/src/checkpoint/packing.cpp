@@ -40,8 +40,8 @@ bool fits(const Candidate& candidate, const LinearLayer& layer, const TensorStor
   return true;
 }
 
-/// What every packed layer of a block fits. There is at most one: layouts and groups differ in the shape of the scales, also where the
-/// weights are square.
+/// What every packed layer of a block fits. There is at most one: layouts and groups differ in the shape of the scales, also where
+/// the weights are square.
 std::optional<Candidate> fitting(const std::vector<LinearLayer>& layers, const TensorStore& store) {
   for (const Packing packing : {Packing::llm_awq_v2, Packing::llm_awq_v1, Packing::awq_gemm}) {
     for (const int64_t group : kAwqGroups) {

@@ -60,10 +60,10 @@ Value CpuDialect::linear(const Value& x, const PackedLinear& matrix, const Tenso
   constexpr int64_t kFloat32 = 1;  // accuracy_level: how x and sums are kept
   std::vector<Value> inputs{x, stored(*matrix.codes), stored(*matrix.scales), stored(*matrix.zero_points)};
   if (bias != nullptr) inputs.insert(inputs.end(), {"", weight(*bias)});  // "": no order of columns
-  const Value product = node("MatMulNBits", inputs,
-                             {{"K", matrix.in}, {"N", matrix.out}, {"bits", int64_t{4}}, {"block_size", matrix.block},
-                              {"accuracy_level", kFloat32}},
-                             kMicrosoft);
+  const Value product =
+      node("MatMulNBits", inputs,
+           {{"K", matrix.in}, {"N", matrix.out}, {"bits", int64_t{4}}, {"block_size", matrix.block}, {"accuracy_level", kFloat32}},
+           kMicrosoft);
   if (matrix.corrections == nullptr) return product;
   return node("Gemm", {block_sums(x, matrix.in, matrix.block), stored(*matrix.corrections), product}, {{"transB", int64_t{1}}});
 }

@@ -10,7 +10,8 @@ namespace vila::graph {
 
 /// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
 /// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading. Packed layers are
-/// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the corrections.
+/// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the
+/// corrections.
 class CpuDialect final : public Dialect {
  public:
   explicit CpuDialect(const std::string& graph_name);

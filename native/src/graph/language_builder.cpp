@@ -96,7 +96,8 @@ class LanguageBuilder {
 
 }  // namespace
 
-Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed) {
+Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
+                     const PackedWeights* packed) {
   if (spec.packing != LanguageSpec::Packing::none && packed == nullptr) {
     fail(ErrorCode::internal, "language model: packed 4-bit weights, expected them in the form of the plan");
   }

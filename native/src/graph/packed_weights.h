@@ -5,8 +5,8 @@
 //   <layer>.scales       fp32  [out, in/block]
 //   <layer>.zero_points  uint8 [out, ceil(in/block / 2)]  two a byte, the even block in the low half; each row begins with a byte
 //   <layer>.corrections  fp32  [out, in/block]            only where one of them is not zero
-// which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of 64
-// bytes of the file; tensors named "padding.<n>" fill up. The last 16 bytes are a tensor "checksum" that PlanCache fills.
+// which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of
+// 64 bytes of the file; tensors named "padding.<n>" fill up. The last 16 bytes are a tensor "checksum" that PlanCache fills.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 namespace vila::graph {
 
 /// Writes the file, but for its last 16 bytes, for the packed layers of `spec`, whose tensors as awq.h describes them are in
-/// `tensors`. `write` receives the bytes in order. Works layer by layer and needs memory for one at a time; `progress` (may be empty)
-/// is called with 0..1 after each.
+/// `tensors`. `write` receives the bytes in order. Works layer by layer and needs memory for one at a time; `progress` (may be
+/// empty) is called with 0..1 after each.
 void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
                           const std::function<void(const void*, size_t)>& write, const std::function<void(double)>& progress);
 

@@ -312,7 +312,8 @@ PlanCache::Weights PlanCache::get_or_write(const std::string& label, const std::
   const EntryLock lock(weights.path + ".lock");
   const Found found = check_weights(weights.path, weights.bytes);
   if (found == Found::whole) return weights;
-  if (found == Found::damaged) log(LogLevel::warn, weights.path, ": the cached weights are damaged (their checksum does not match); they are written again");
+  if (found == Found::damaged)
+    log(LogLevel::warn, weights.path, ": the cached weights are damaged (their checksum does not match); they are written again");
   weights.existed = false;
   weights.bytes = kChecksumBytes;
   publish(dir_, weights.path, [&](const Write& write) {

@@ -70,7 +70,8 @@ Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const Loa
     });
     log(LogLevel::debug, entry.path, entry.existed ? ": found" : ": written");
     if (lines != nullptr) {
-      lines->push_back(join(file_name(entry.path), ": ", entry.bytes.size(), " bytes, ", entry.existed ? "already there" : "compiled"));
+      lines->push_back(
+          join(file_name(entry.path), ": ", entry.bytes.size(), " bytes, ", entry.existed ? "already there" : "compiled"));
     }
     if (compiled == nullptr) compiled = backend.compile(entry.bytes, label, compile);
     return compiled;
@@ -85,13 +86,15 @@ Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const Loa
   report(progress, "projector plan", 0.25);
   const auto projector = [&] { return graph::build_projector(spec.projector, spec.projector_tokens(), checkpoint.projector(), build); };
   plans.projector = make("projector", model, projector, [&](plan::Plan& plan) { check_projector_plan(spec, plan); });
-  const auto packed = packed_weights(checkpoint, cache, [&](double done) { report(progress, "language weights", 0.3 + 0.2 * done); });
+  const auto packed =
+      packed_weights(checkpoint, cache, [&](double done) { report(progress, "language weights", 0.3 + 0.2 * done); });
   std::string language = model;
   std::optional<graph::PackedWeights> weights;
   if (packed) {
     log(LogLevel::debug, packed->path, packed->existed ? ": found" : ": written");
     if (lines != nullptr) {
-      lines->push_back(join(file_name(packed->path), ": ", packed->bytes, " bytes, ", packed->existed ? "already there" : "written"));
+      lines->push_back(
+          join(file_name(packed->path), ": ", packed->bytes, " bytes, ", packed->existed ? "already there" : "written"));
     }
     weights.emplace(packed->path, spec.language.packing_group);
     language = Hasher().text(model).text(real_path(packed->path)).finish().hex();  // The plan points into that file.

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <functional>
 
-#include "checkpoint/patch_json.h"
 #include "checkpoint/needed_tensors.h"
+#include "checkpoint/patch_json.h"
 #include "support/awq_packer.h"
 #include "support/checkpoint_writer.h"
 #include "support/npy.h"
@@ -27,9 +27,9 @@ struct Sizes {
   int64_t out, in, group;
 };
 // Odd counts of groups; counts on both sides of the paddings' steps (8, 16 and 32 groups); rows that are no multiple of 16.
-constexpr Sizes kSizes[] = {{8, 128, 128},   {24, 384, 128}, {4 * 8, 1024, 128}, {8, 9 * 128, 128}, {40, 17 * 128, 128},
-                            {16, 64, 64},    {24, 192, 64},  {8, 17 * 64, 64},   {8, 16 * 64, 64},  {136, 64, 32},
-                            {8, 33 * 64, 32}, {16, 128, 32}, {264, 320, 32}};
+constexpr Sizes kSizes[] = {{8, 128, 128},    {24, 384, 128}, {4 * 8, 1024, 128}, {8, 9 * 128, 128}, {40, 17 * 128, 128},
+                            {16, 64, 64},     {24, 192, 64},  {8, 17 * 64, 64},   {8, 16 * 64, 64},  {136, 64, 32},
+                            {8, 33 * 64, 32}, {16, 128, 32},  {264, 320, 32}};
 
 /// A file of one packed layer "l".
 TensorStore store_of(const TempDir& folder, AwqPacking packing, const AwqMatrix& matrix) {
@@ -150,7 +150,9 @@ TEST_CASE("the packing is recognised by tensors alone or with the configuration"
 }
 
 TEST_CASE("quantisations that are not run are refused by name") {
-  const auto gemm = [](const std::string& keys) { return config_error(AwqPacking::awq_gemm, R"({"quant_method": "awq", )" + keys + "}"); };
+  const auto gemm = [](const std::string& keys) {
+    return config_error(AwqPacking::awq_gemm, R"({"quant_method": "awq", )" + keys + "}");
+  };
   const std::string where = "5:{}/llm/config.json: quantization_config: ";
   CHECK(config_error(AwqPacking::awq_gemm, R"({"quant_method": "gptq", "bits": 4})") ==
         where + R"(quant_method is "gptq", supported is awq)");
@@ -168,18 +170,23 @@ TEST_CASE("quantisations that are not run are refused by name") {
 }
 
 TEST_CASE("tensors and configuration that contradict each other are refused") {
-  CHECK(config_error(AwqPacking::awq_gemm, R"({"quant_method": "awq", "group_size": 64, "version": "gemv"})") ==
-        "4:{}/llm: quantization_config says llm-awq v1 (GEMV) with groups of 64, but the tensors are AutoAWQ GEMM with groups of 64");
+  CHECK(
+      config_error(AwqPacking::awq_gemm, R"({"quant_method": "awq", "group_size": 64, "version": "gemv"})") ==
+      "4:{}/llm: quantization_config says llm-awq v1 (GEMV) with groups of 64, but the tensors are AutoAWQ GEMM with groups of 64");
   CHECK(config_error(AwqPacking::llm_awq_v1, R"({"quant_method": "awq", "group_size": 128, "version": "GEMV"})") ==
-        "4:{}/llm: quantization_config says llm-awq v1 (GEMV) with groups of 128, but the tensors are llm-awq v1 (GEMV) with groups of "
+        "4:{}/llm: quantization_config says llm-awq v1 (GEMV) with groups of 128, but the tensors are llm-awq v1 (GEMV) with "
+        "groups of "
         "64");
   RandomCheckpoint twice = packed_checkpoint(AwqPacking::awq_gemm);
   twice.quantization_config = true;
-  CHECK(open_error(twice, [](const std::filesystem::path& folder) {
-          patch_json(folder / "config.json", R"({"quantization_config": {"quant_method": "awq", "group_size": 32, "version": "gemm"}})");
-        }) ==
-        "4:{}/config.json: quantization_config: says AutoAWQ GEMM with groups of 32, the language model's own says AutoAWQ GEMM with "
-        "groups of 64");
+  CHECK(
+      open_error(twice,
+                 [](const std::filesystem::path& folder) {
+                   patch_json(folder / "config.json",
+                              R"({"quantization_config": {"quant_method": "awq", "group_size": 32, "version": "gemm"}})");
+                 }) ==
+      "4:{}/config.json: quantization_config: says AutoAWQ GEMM with groups of 32, the language model's own says AutoAWQ GEMM with "
+      "groups of 64");
   RandomCheckpoint plain;
   plain.tokenizer = data("cases/vila10-clip-linear/model");
   CHECK(open_error(plain, [](const std::filesystem::path& folder) {
@@ -203,12 +210,14 @@ TEST_CASE("packed tensors of another layout, and ones that are there twice, are 
     });
   };
   const std::string q = "model.layers.0.self_attn.q_proj";
-  CHECK(with({float_tensor(q + ".weight", DType::f16, {1}, {0.0F})}) == "4:{}/llm: holds both " + q + ".qweight and " + q + ".weight");
+  CHECK(with({float_tensor(q + ".weight", DType::f16, {1}, {0.0F})}) ==
+        "4:{}/llm: holds both " + q + ".qweight and " + q + ".weight");
   // Groups of 16.
   RandomCheckpoint c = packed_checkpoint(AwqPacking::awq_gemm);
   c.group = 16;
   CHECK(open_error(c, [](const std::filesystem::path&) {}) ==
-        "4:{}/llm: linear layer model.layers.0.mlp.down_proj has qweight int32 [256,16], scales fp16 [16,128], qzeros int32 [16,16], no "
+        "4:{}/llm: linear layer model.layers.0.mlp.down_proj has qweight int32 [256,16], scales fp16 [16,128], qzeros int32 "
+        "[16,16], no "
         "scaled_zeros, which for [128,256] is no AWQ layout with groups of 128, 64 or 32");
 }
 

@@ -51,8 +51,8 @@ TEST_CASE("4-bit weights stay at 4 bits: written with memory for a layer or two,
   reset_memory_peak();
   plan::CompileOptions options;
   options.threads = 2;
-  const auto plan = plan::onnxruntime_backend()->compile(graph::serialize(graph::build_language(spec, store, {}, &packed)), "language",
-                                                         options);
+  const auto plan =
+      plan::onnxruntime_backend()->compile(graph::serialize(graph::build_language(spec, store, {}, &packed)), "language", options);
   const double loaded = memory_status("VmRSS") - before, peak = memory_status("VmHWM") - before;
   CHECK(loaded > 0.24 * fp16);  // the codes alone are a quarter
   CHECK(loaded < 0.4 * fp16);

@@ -78,7 +78,8 @@ std::vector<float> product(const graph::PackedLinear& linear, const std::vector<
 
 std::vector<float> values(size_t count, uint32_t state) {
   std::vector<float> x(count);
-  for (float& value : x) value = static_cast<float>((state = state * 1664525U + 1013904223U) >> 8) / static_cast<float>(1 << 23) - 1.0F;
+  for (float& value : x)
+    value = static_cast<float>((state = state * 1664525U + 1013904223U) >> 8) / static_cast<float>(1 << 23) - 1.0F;
   return x;
 }
 
@@ -91,7 +92,8 @@ TEST_CASE("a packed layer computes what its formula says: one row and many, odd 
     const TempDir folder;
     const auto matrices = random_matrices(c);
     const graph::PackedWeights packed(write_packed(folder, c, matrices).string(), c.group);
-    write_safetensors(folder / "bias.safetensors", {float_tensor("bias", DType::f16, {c.hidden}, values(static_cast<size_t>(c.hidden), 3))});
+    write_safetensors(folder / "bias.safetensors",
+                      {float_tensor("bias", DType::f16, {c.hidden}, values(static_cast<size_t>(c.hidden), 3))});
     TensorStore biases;
     biases.add_file((folder / "bias.safetensors").string());
     for (const LinearLayer& layer : block_linears(spec_of(c), 0)) {
@@ -164,7 +166,8 @@ TEST_CASE("layers that are not packed are left out of the file") {
   TensorStore store;
   store.add_folder(folder.path().string());
   std::string bytes;
-  graph::write_packed_weights(spec, store, [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }, {});
+  graph::write_packed_weights(spec, store,
+                              [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }, {});
   write_file(folder / "packed.safetensors", bytes + std::string(16, '\0'));
   const graph::PackedWeights packed((folder / "packed.safetensors").string(), c.group);
   CHECK(packed.contains("model.layers.0.mlp.up_proj"));

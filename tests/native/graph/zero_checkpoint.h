@@ -58,7 +58,8 @@ inline std::vector<ZeroTensor> tensors_of(const LanguageSpec& spec, DType dtype)
   model.language = spec;
   std::vector<ZeroTensor> tensors;
   for (const NeededTensor& tensor : needed_tensors(model, ModelPart::language)) {
-    if (tensor.name != tensor_names::embed_tokens(spec)) tensors.push_back({tensor.name, tensor.dtype.value_or(dtype), tensor.shape});
+    if (tensor.name != tensor_names::embed_tokens(spec))
+      tensors.push_back({tensor.name, tensor.dtype.value_or(dtype), tensor.shape});
   }
   return tensors;
 }

@@ -190,8 +190,8 @@ TEST_CASE("damaged or missing weights are written again, every kind of damage") 
   PlanCache cache(temp.path().string());
   const std::string path = cache.get_or_write("w", "1", write_content).path;
   const std::string good = content_of(path);
-  std::vector<std::string> damaged{"", "x", good.substr(0, good.size() - 1), good.substr(1), good + "x", good.substr(0, 16),
-                                   std::string(good.size(), '\0')};
+  std::vector<std::string> damaged{
+      "", "x", good.substr(0, good.size() - 1), good.substr(1), good + "x", good.substr(0, 16), std::string(good.size(), '\0')};
   for (size_t at : {size_t{0}, good.size() / 2, good.size() - 17, good.size() - 16, good.size() - 1}) {
     std::string flipped = good;
     flipped[at] = static_cast<char>(flipped[at] ^ 1);

@@ -390,15 +390,15 @@ std::vector<Row> packed_rows() {
   };
   add(row("VILA1.5-3b-AWQ, -13b-AWQ", 31, "AWQ in llm-awq's second layout, groups of 128"), AwqPacking::llm_awq_v2, 128,
       [](Row& r) { r.shape.hidden = 128, r.shape.intermediate = 384; });
-  add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ in llm-awq's second layout, groups of 64", "1009", "<|end_of_text|>", "system"),
+  add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ in llm-awq's second layout, groups of 64", "1009", "<|end_of_text|>",
+                  "system"),
       AwqPacking::llm_awq_v2, 64, [](Row& r) { r.shape.hidden = 64, r.shape.intermediate = 192, r.shape.shards = 2; });
   add(nvila_row("NVILA-8B-AWQ", 33, "Qwen2, AWQ in llm-awq's second layout, groups of 32"), AwqPacking::llm_awq_v2, 32,
       [](Row& r) { r.shape.hidden = 64, r.shape.heads = 4, r.shape.kv_heads = 1, r.shape.intermediate = 192; });
-  add(nvila_row("any NVILA", 34, "Qwen2, AWQ in the GEMV layout, groups of 64"), AwqPacking::llm_awq_v1, 64,
-      [](Row& r) {
-        r.shape.hidden = 128, r.shape.heads = 8, r.shape.kv_heads = 2, r.shape.intermediate = 192;
-        r.shape.quantization_config = true;
-      });
+  add(nvila_row("any NVILA", 34, "Qwen2, AWQ in the GEMV layout, groups of 64"), AwqPacking::llm_awq_v1, 64, [](Row& r) {
+    r.shape.hidden = 128, r.shape.heads = 8, r.shape.kv_heads = 2, r.shape.intermediate = 192;
+    r.shape.quantization_config = true;
+  });
   add(row("LLaVA-1.5", 35, "CLIP, AWQ in the GEMM layout, groups of 32, one layer in 16 bits"), AwqPacking::awq_gemm, 32,
       [](Row& r) {
         r.shape.layout = Layout::llava_hf, r.shape.tower = Tower::clip, r.shape.vocab = 704, r.shape.kv_heads = 4;
@@ -411,8 +411,8 @@ std::vector<Row> packed_rows() {
             "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
         };
       });
-  add(row("any VILA 1.0", 36, "CLIP, AWQ in the GEMM layout, groups of 128, not named in the configuration"),
-      AwqPacking::awq_gemm, 128, [](Row& r) {
+  add(row("any VILA 1.0", 36, "CLIP, AWQ in the GEMM layout, groups of 128, not named in the configuration"), AwqPacking::awq_gemm,
+      128, [](Row& r) {
         r.shape.layout = Layout::one_folder_inside, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu";
         r.shape.aspect = "pad", r.shape.hidden = 128, r.shape.intermediate = 256;
       });
@@ -447,7 +447,8 @@ TEST_CASE("AWQ: packed language weights") {
   }
 }
 
-TEST_CASE("AWQ: the weights file beside a plan is written again where it is missing or damaged; a cache that was moved gets a new plan") {
+TEST_CASE(
+    "AWQ: the weights file beside a plan is written again where it is missing or damaged; a cache that was moved gets a new plan") {
   const Row r = packed_rows().front();
   const TempDir dir;
   const fs::path folder = dir / "model";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 4-bit linear layers in the layouts of AWQ checkpoints, written code by code from the position formulas of the layouts' own packers;
-// nothing is shared with the engine's unpacking.
+// 4-bit linear layers in the layouts of AWQ checkpoints, written code by code from the position formulas of the layouts' own
+// packers; nothing is shared with the engine's unpacking.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ namespace vila::testing {
 /// Random codes and what belongs to each group of `group` columns. Row by row; g = column / group.
 struct AwqMatrix {
   int64_t out = 0, in = 0, group = 0;
-  std::vector<int> codes;            ///< [out, in], 0 to 15
-  std::vector<float> scales;         ///< [out, groups], exact in fp16
-  std::vector<int> zeros;            ///< [out, groups], 0 to 15
-  std::vector<float> scaled_zeros;   ///< [out, groups], exact in fp16: near -scale * zero, and in some groups far from any multiple
+  std::vector<int> codes;           ///< [out, in], 0 to 15
+  std::vector<float> scales;        ///< [out, groups], exact in fp16
+  std::vector<int> zeros;           ///< [out, groups], 0 to 15
+  std::vector<float> scaled_zeros;  ///< [out, groups], exact in fp16: near -scale * zero, and in some groups far from any multiple
   int64_t groups() const { return in / group; }
   int code(int64_t n, int64_t k) const { return codes[static_cast<size_t>(n * in + k)]; }
   size_t at(int64_t n, int64_t g) const { return static_cast<size_t>(n * groups() + g); }
