@@ -23,7 +23,7 @@ void read_header(const std::string& input) {
   const std::unique_ptr<uint8_t[]> bytes(new uint8_t[input.size()]);
   std::copy(input.begin(), input.end(), bytes.get());
   uint64_t covered = 0;
-  for (const SafetensorsEntry& entry : read_safetensors_header(bytes.get(), input.size(), "input")) {
+  for (const TensorEntry& entry : read_safetensors_header(bytes.get(), input.size(), "input")) {
     for (uint64_t i = 0; i < entry.bytes; ++i) sink = static_cast<uint8_t>(sink + bytes[entry.offset + i]);
     covered += entry.bytes;
     uint64_t elements = 1;

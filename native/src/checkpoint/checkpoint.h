@@ -33,18 +33,16 @@ struct TensorRef {
   std::vector<float> to_float() const;
 };
 
-/// The tensors of one or more safetensors files. Throws bad_file (with file, tensor, found, expected) for: a header longer than
-/// the file or than 100 MiB, JSON that is no header, an unknown dtype, a shape whose product overflows or does not match its
-/// offsets, offsets beyond the file, overlapping tensors, a gap, the same name in two shards. A call that throws may leave
-/// tensors behind: drop the store then.
+/// The tensors of one or more safetensors or PyTorch files (torch.save, as state dicts). Throws bad_file (with file, tensor, found,
+/// expected) or unsupported as read_safetensors_header() and read_torch_file() do, and for the same name in two shards. A call that
+/// throws may leave tensors behind: drop the store then.
 class TensorStore {
  public:
-  /// Opens one .safetensors file.
+  /// Opens one file; its first bytes, not its name, tell the format. Throws unsupported for what PyTorch wrote before 1.6.
   void add_file(const std::string& path);
-  /// Opens `folder`/model.safetensors.index.json and every shard it names (each must exist and hold what the index says; a shard
-  /// is a plain file name, never a path), or `folder`/model.safetensors; throws not_found naming both when there is neither,
-  /// unsupported when there are only PyTorch pickles. Where problems are gathered (common/problems.h) every absent or damaged shard
-  /// is one, and what the index says it holds is promised().
+  /// Opens the files of find_weight_files(), each of which must hold what the index says; throws not_found when there are none
+  /// or a shard is absent. Logs one line where a .pt file stands in for the shards of an index. Where problems are gathered
+  /// (common/problems.h) every absent or damaged shard is one, and what the index says it holds is promised().
   void add_folder(const std::string& folder);
   /// Also true for a tensor whose type vila4j does not read.
   bool contains(const std::string& name) const;

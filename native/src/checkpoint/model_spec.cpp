@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_readers.h"
 #include "checkpoint/description.h"
+#include "checkpoint/weight_files.h"
 #include "common/problems.h"
 
 namespace vila {
@@ -155,14 +156,15 @@ constexpr const char* kInnerTower = "model.vision_tower.vision_tower.";
 /// Whether the checkpoint's own files hold the tower: looks only at the index, or at a single file's header.
 bool holds_tower(const std::string& folder) {
   const std::string probe = std::string(kInnerTower) + "vision_model.embeddings.patch_embedding.weight";
-  if (const auto index = read_if_there(in_folder(folder, "model.safetensors.index.json"))) {
-    return index->object("weight_map").has(probe.c_str());
+  const WeightFiles files = find_weight_files(folder);
+  for (const auto& [shard, tensors] : files.shards) {
+    if (std::find(tensors.begin(), tensors.end(), probe) != tensors.end()) return true;
+    if (!files.index.empty()) continue;
+    TensorStore store;
+    store.add_file(in_folder(folder, shard));
+    return store.contains(probe);
   }
-  const std::string single = in_folder(folder, "model.safetensors");
-  if (!is_file(single)) return false;
-  TensorStore store;
-  store.add_file(single);
-  return store.contains(probe);
+  return false;
 }
 
 /// The folder that mm_vision_tower names: below or beside the checkpoint, by the whole name or its last part; empty if none.

@@ -64,7 +64,7 @@ uint64_t byte_count(const JsonObject& entry, const std::vector<uint64_t>& shape,
   return product / 8;
 }
 
-SafetensorsEntry read_entry(const std::string& name, const Json& value, uint64_t data_start, uint64_t data_size,
+TensorEntry read_entry(const std::string& name, const Json& value, uint64_t data_start, uint64_t data_size,
                             const std::string& path) {
   if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
     fail(ErrorCode::bad_file, path, ": header: the tensor name ", Json(name).dump(), " holds a control character");
@@ -85,19 +85,19 @@ SafetensorsEntry read_entry(const std::string& name, const Json& value, uint64_t
     fail(ErrorCode::bad_file, entry.name(), ": data_offsets span ", range[1] - range[0], " bytes, expected ", bytes, " for ",
          type.name, ' ', entry.value().at("shape").dump());
   }
-  SafetensorsEntry result{name, type.name, type.dtype, {}, data_start + range[0], bytes};
+  TensorEntry result{name, type.name, type.dtype, {}, data_start + range[0], bytes};
   result.shape.assign(shape.begin(), shape.end());
   return result;
 }
 
 /// The tensors must lie one behind the other and fill the file. Sorts them by offset.
-void check_layout(std::vector<SafetensorsEntry>& entries, uint64_t data_start, uint64_t size, const std::string& path) {
-  std::sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+void check_layout(std::vector<TensorEntry>& entries, uint64_t data_start, uint64_t size, const std::string& path) {
+  std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
     return a.offset != b.offset ? a.offset < b.offset : a.bytes < b.bytes;
   });
   uint64_t end = data_start;
   std::string before = "the header";
-  for (const SafetensorsEntry& entry : entries) {
+  for (const TensorEntry& entry : entries) {
     if (entry.offset < end) fail(ErrorCode::bad_file, path, ": tensor ", entry.name, " overlaps ", before);
     if (entry.offset > end) {
       fail(ErrorCode::bad_file, path, ": ", entry.offset - end, " bytes between ", before, " and tensor ", entry.name,
@@ -111,7 +111,7 @@ void check_layout(std::vector<SafetensorsEntry>& entries, uint64_t data_start, u
 
 }  // namespace
 
-std::vector<SafetensorsEntry> read_safetensors_header(const uint8_t* data, uint64_t size, const std::string& path) {
+std::vector<TensorEntry> read_safetensors_header(const uint8_t* data, uint64_t size, const std::string& path) {
   if (size < 8) fail(ErrorCode::bad_file, path, ": ", size, " bytes, too short for a safetensors file");
   uint64_t length = 0;
   for (int i = 0; i < 8; ++i) length |= static_cast<uint64_t>(data[i]) << (8 * i);
@@ -122,7 +122,7 @@ std::vector<SafetensorsEntry> read_safetensors_header(const uint8_t* data, uint6
   const uint64_t data_start = 8 + length;
   const std::string text(reinterpret_cast<const char*>(data) + 8, length);
   const JsonObject header(parse_json(text, path + ": header"), path + ": header");
-  std::vector<SafetensorsEntry> entries;
+  std::vector<TensorEntry> entries;
   for (const auto& [name, value] : header.value().items()) {
     if (name == "__metadata__") {
       JsonObject(value, path + ": __metadata__");

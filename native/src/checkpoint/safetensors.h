@@ -4,25 +4,16 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "common/dtype.h"
+#include "checkpoint/tensor_entry.h"
 
 namespace vila {
 
-/// A tensor as the header describes it; offset .. offset+bytes lies in the file.
-struct SafetensorsEntry {
-  std::string name;
-  std::string dtype_name;      ///< as the file spells it: "BF16"
-  std::optional<DType> dtype;  ///< absent for a type of the format that vila4j does not read (F64, F8_E4M3, ...)
-  std::vector<int64_t> shape;
-  uint64_t offset = 0;  ///< from the start of the file
-  uint64_t bytes = 0;
-};
-
-/// Reads the header of the file whose bytes are `data`; `path` is for messages. Throws bad_file, see TensorStore.
-std::vector<SafetensorsEntry> read_safetensors_header(const uint8_t* data, uint64_t size, const std::string& path);
+/// Reads the header of the file whose bytes are `data`; `path` is for messages. Throws bad_file (with file, tensor,
+/// found, expected) for: a header longer than the file or than 100 MiB, JSON that is no header, an unknown dtype, a shape whose
+/// product overflows or does not match its offsets, offsets beyond the file, overlapping tensors, a gap.
+std::vector<TensorEntry> read_safetensors_header(const uint8_t* data, uint64_t size, const std::string& path);
 
 }  // namespace vila

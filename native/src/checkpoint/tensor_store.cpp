@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/torch_file.h"
+#include "checkpoint/weight_files.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/problems.h"
 
 namespace vila {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kIndexName = "model.safetensors.index.json";
-constexpr const char* kSingleName = "model.safetensors";
-
-bool there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::ostringstream text;
@@ -30,40 +24,18 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text.str();
 }
 
-/// A shard is a file beside its index: anything that could lead elsewhere is refused.
-void check_shard_name(const std::string& name, const std::string& index) {
-  const bool plain = !name.empty() && name.size() <= 255 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return c > 0x20 && c != 0x7F && c != '/' && c != '\\';
-  });
-  if (!plain || !name.ends_with(".safetensors") || name.front() == '.') {
-    fail(ErrorCode::bad_file, index, ": weight_map names the shard ", Json(name).dump(-1, ' ', true),
-         ", expected a plain file name ending in .safetensors");
+/// The tensors of a file of either format, which its first bytes tell apart.
+std::vector<TensorEntry> read_entries(const MappedFile& file) {
+  if (is_zip(file.data(), file.size())) return read_torch_file(file.data(), file.size(), file.path());
+  if (is_legacy_torch(file.data(), file.size())) {
+    fail(ErrorCode::unsupported, file.path(),
+         ": is in the format of PyTorch before 1.6, which vila4j does not read; load it with PyTorch and torch.save() it again");
   }
-}
-
-/// Shard to the names of the tensors that it must hold.
-std::map<std::string, std::vector<std::string>> read_index(const std::string& path) {
-  const JsonObject weight_map = JsonObject::read(path).object("weight_map");
-  std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [tensor, shard] : weight_map.value().items()) {
-    if (!shard.is_string()) fail(ErrorCode::bad_file, path, ": weight_map: ", Json(tensor).dump(), " is not the name of a shard");
-    const auto name = shard.get<std::string>();
-    check_shard_name(name, path);
-    shards[name].push_back(tensor);
+  const std::string extension = fs::path(file.path()).extension().string();
+  if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
+    fail(ErrorCode::bad_file, file.path(), ": does not start as a file of torch.save() does, with a zip archive");
   }
-  if (shards.empty()) fail(ErrorCode::bad_file, path, ": weight_map is empty");
-  return shards;
-}
-
-/// What to say of a shard that is not there. Quantised releases keep the index of the weights they no longer carry.
-[[noreturn]] void fail_absent_shard(const std::string& index, const std::string& shard, const std::string& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    if (entry.path().extension() != ".pt") continue;
-    fail(ErrorCode::unsupported, folder, ": holds the PyTorch pickle ", entry.path().filename().string(),
-         " instead of the shards that ", kIndexName, " names; vila4j does not read it");
-  }
-  fail(ErrorCode::not_found, index, ": names the shard ", shard, ", which is not in ", folder);
+  return read_safetensors_header(file.data(), file.size(), file.path());
 }
 
 }  // namespace
@@ -79,7 +51,7 @@ std::vector<float> TensorRef::to_float() const {
 std::vector<std::string> TensorStore::add(const std::string& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   std::vector<std::string> names;
-  for (SafetensorsEntry& entry : read_safetensors_header(file->data(), file->size(), path)) {
+  for (TensorEntry& entry : read_entries(*file)) {
     if (const auto it = tensors_.find(entry.name); it != tensors_.end()) {
       fail(ErrorCode::bad_file, path, ": tensor ", entry.name, " is also in ", it->second.file->path());
     }
@@ -100,25 +72,27 @@ std::vector<std::string> TensorStore::add(const std::string& path) {
 void TensorStore::add_file(const std::string& path) { add(path); }
 
 void TensorStore::add_folder(const std::string& folder) {
-  const std::string index = (fs::path(folder) / kIndexName).string(), single = (fs::path(folder) / kSingleName).string();
-  if (!there(index)) {
-    if (there(single)) return add_file(single);
-    for (const char* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-      if (there(fs::path(folder) / pickle)) {
-        fail(ErrorCode::unsupported, folder, ": holds PyTorch pickles (", pickle, "), expected ", kIndexName, " or ", kSingleName);
-      }
-    }
-    fail(ErrorCode::not_found, folder, ": holds neither ", kIndexName, " nor ", kSingleName);
+  const WeightFiles files = find_weight_files(folder);
+  if (files.shards.empty()) {
+    fail(ErrorCode::not_found, folder, ": holds neither model.safetensors.index.json nor model.safetensors, nor pytorch_model.bin, ",
+         "its index or a .pt file");
   }
-  for (const auto& [shard, tensors] : read_index(index)) {
+  if (!files.stale_index.empty()) {
+    log(LogLevel::info, folder, ": taking ", files.shards.begin()->first, ", because none of the shards that ", files.stale_index,
+        " names is there");
+  }
+  for (const auto& [shard, tensors] : files.shards) {
     const std::string path = (fs::path(folder) / shard).string();
     const bool read = attempt([&] {
-      if (!there(path)) fail_absent_shard(index, shard, folder);
+      std::error_code ignored;
+      if (!files.index.empty() && !fs::exists(path, ignored)) {
+        fail(ErrorCode::not_found, files.index, ": names the shard ", shard, ", which is not in ", folder);
+      }
       const std::vector<std::string> held = add(path);
       const std::set<std::string> names(held.begin(), held.end());
       for (const std::string& tensor : tensors) {
         if (!names.contains(tensor)) {
-          fail(ErrorCode::bad_file, index, ": says that ", shard, " holds ", Json(tensor).dump(), ", which it does not");
+          fail(ErrorCode::bad_file, files.index, ": says that ", shard, " holds ", Json(tensor).dump(), ", which it does not");
         }
       }
     });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "common/error.h"
@@ -66,6 +67,13 @@ std::string replace_invalid_utf8(std::string_view bytes) {
   Utf8Stream stream;
   std::string text = stream.push(bytes);
   return text + stream.finish();
+}
+
+std::string printable(std::string_view text) {
+  constexpr size_t kLength = 100;
+  std::string result = replace_invalid_utf8(text.substr(0, kLength));
+  std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return text.size() > kLength ? result + "..." : result;
 }
 
 std::string Utf8Stream::push(std::string_view bytes) {

@@ -16,6 +16,9 @@ void require_utf8(std::string_view text, std::string_view what);
 /// gives).
 std::string replace_invalid_utf8(std::string_view bytes);
 
+/// Text of a file, as a message may quote it: well formed, control characters as "?", "..." behind the first 100 bytes.
+std::string printable(std::string_view text);
+
 /// Turns a stream of bytes into pieces of whole characters; ill-formed bytes become U+FFFD, exactly as replace_invalid_utf8 of
 /// the whole.
 class Utf8Stream {

@@ -122,7 +122,7 @@ TEST_CASE("survey: a half-finished download names each absent file") {
       "{}/llm/model.safetensors.index.json: names the shard model-00002-of-00004.safetensors, which is not in {}/llm",
       "{}/llm/model-00003-of-00004.safetensors: 0 bytes, too short for a safetensors file",
       "{}/llm/model.safetensors.index.json: names the shard model-00004-of-00004.safetensors, which is not in {}/llm",
-      "{}/mm_projector: holds neither model.safetensors.index.json nor model.safetensors"};
+      "{}/mm_projector: holds neither model.safetensors.index.json nor model.safetensors, nor pytorch_model.bin, its index or a .pt file"};
   CHECK(written.problems() == expected);
   // What a finished shard lacks is named all the same.
   patch_json(written.dir / "llm/config.json", R"({"num_hidden_layers": 4})");
