@@ -251,7 +251,8 @@ class Machine {
   void push_storage(const Value& id) {
     const auto is = [&](size_t i, Kind kind) { return values_[id.items[i]].kind == kind; };
     if (id.kind != Kind::tuple || id.items.size() < 5 || !is(0, Kind::text) || values_[id.items[0]].text != "storage" ||
-        !is(1, Kind::storage_type) || !is(2, Kind::text) || values_[id.items[2]].text.size() > kMaxKey || !is(4, Kind::integer) || values_[id.items[4]].number < 0) {
+        !is(1, Kind::storage_type) || !is(2, Kind::text) || values_[id.items[2]].text.size() > kMaxKey ||
+        !is(4, Kind::integer) || values_[id.items[4]].number < 0) {
       bad("a persistent id that is no storage");
     }
     const Place key = id.items[2];
@@ -400,11 +401,13 @@ std::string tensor_name(const Machine& machine, const Value& key) {
     fail(ErrorCode::bad_file, machine.path(), ": the name of a tensor is ", name_of(key.kind), ", expected a text");
   }
   if (key.text.size() > kMaxName) {
-    fail(ErrorCode::bad_file, machine.path(), ": a tensor name of ", key.text.size(), " bytes, at most ", kMaxName, " are accepted");
+    fail(ErrorCode::bad_file, machine.path(), ": a tensor name of ", key.text.size(), " bytes, at most ", kMaxName,
+         " are accepted");
   }
   const bool controls = std::any_of(key.text.begin(), key.text.end(), is_control);
   if (controls || invalid_utf8_offset(key.text) != std::string_view::npos) {
-    fail(ErrorCode::bad_file, machine.path(), ": the tensor name ", printable(key.text), " is not UTF-8 or holds a control character");
+    fail(ErrorCode::bad_file, machine.path(), ": the tensor name ", printable(key.text),
+         " is not UTF-8 or holds a control character");
   }
   return std::string(key.text);
 }

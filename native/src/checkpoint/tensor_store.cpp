@@ -74,7 +74,8 @@ void TensorStore::add_file(const std::string& path) { add(path); }
 void TensorStore::add_folder(const std::string& folder) {
   const WeightFiles files = find_weight_files(folder);
   if (files.shards.empty()) {
-    fail(ErrorCode::not_found, folder, ": holds neither model.safetensors.index.json nor model.safetensors, nor pytorch_model.bin, ",
+    fail(ErrorCode::not_found, folder, ": holds neither model.safetensors.index.json nor model.safetensors, ",
+         "nor pytorch_model.bin, ",
          "its index or a .pt file");
   }
   if (!files.stale_index.empty()) {

@@ -43,7 +43,8 @@ class Bytes {
  private:
   void need(uint64_t at, uint64_t length) const {
     if (at > size_ || length > size_ - at) {
-      fail(ErrorCode::bad_file, path_, ": zip archive: needs ", length, " bytes at byte ", at, ", but the file has ", size_, " bytes");
+      fail(ErrorCode::bad_file, path_, ": zip archive: needs ", length, " bytes at byte ", at, ", but the file has ", size_,
+           " bytes");
     }
   }
   const uint8_t* data_;
@@ -129,7 +130,9 @@ void apply_zip64(const Bytes& file, uint64_t at, uint64_t length, Extent& extent
       uint64_t left = bytes;
       for (uint64_t* value : {&extent.size, &extent.stored, &extent.header}) {
         if (*value != kElsewhere32) continue;
-        if (left < 8) fail(ErrorCode::bad_file, member, ": zip64 field of ", bytes, " bytes, too short for what the header leaves to it");
+        if (left < 8) {
+          fail(ErrorCode::bad_file, member, ": zip64 field of ", bytes, " bytes, too short for what the header leaves to it");
+        }
         *value = file.u64(at + bytes - left);
         left -= 8;
       }
@@ -212,7 +215,8 @@ std::map<std::string, ZipMember> read_zip_directory(const uint8_t* data, uint64_
   uint64_t at = directory.offset;
   for (uint64_t i = 0; i < directory.entries; ++i) members.push_back(read_entry(file, directory, at));
   if (at != directory.offset + directory.bytes) {
-    fail(ErrorCode::bad_file, path, ": zip archive: ", directory.offset + directory.bytes - at, " bytes behind the last directory entry");
+    fail(ErrorCode::bad_file, path, ": zip archive: ", directory.offset + directory.bytes - at,
+         " bytes behind the last directory entry");
   }
   std::map<std::string, ZipMember> result;
   for (const Listed& listed : members) {

@@ -143,7 +143,8 @@ TEST_CASE("missing files and folders") {
   CHECK(error_of([&] { Checkpoint::open(folder + "/nowhere"); }) == "2:" + folder + "/nowhere: no such folder");
   CHECK(error_of([&] { Checkpoint::open(folder + "/config.json"); }) == "2:" + folder + "/config.json: no such folder");
   fs::remove(dir / "llm" / "model.safetensors");
-  CHECK(open_error(dir.path()) == "2:{}/llm: holds neither model.safetensors.index.json nor model.safetensors, nor pytorch_model.bin, its index or a "
+  CHECK(open_error(dir.path()) ==
+        "2:{}/llm: holds neither model.safetensors.index.json nor model.safetensors, nor pytorch_model.bin, its index or a "
         ".pt file");
   fs::remove(dir / "llm" / "config.json");
   CHECK(open_error(dir.path()) == "2:{}/llm/config.json: No such file or directory");
