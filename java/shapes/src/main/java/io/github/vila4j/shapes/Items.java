@@ -90,10 +90,11 @@ public final class Items {
    * A conversation of several questions about one scene.
    *
    * @param questions at least 1
+   * @param most the most things in it, 1 to 6
    * @return an item of the chat task
    */
-  public Item conversation(int questions) {
-    Scene scene = rng.chance(0.3) ? count().scenes().get(0) : maker.any();
+  public Item conversation(int questions, int most) {
+    Scene scene = most == 6 && rng.chance(0.3) ? count().scenes().get(0) : maker.any(most);
     List<Turn> turns = new ArrayList<>();
     while (turns.size() < questions) {
       turns.add(Questions.any(maker, scene));
@@ -104,10 +105,11 @@ public final class Items {
   /**
    * A scene of any kind.
    *
+   * @param most the most things in it, 1 to 6
    * @return a new scene
    */
-  public Scene scene() {
-    return maker.any();
+  public Scene scene(int most) {
+    return maker.any(most);
   }
 
   /**

@@ -102,9 +102,9 @@ final class SceneMaker {
     return rng.chance(0.7) ? rng.pick(Words.WRITTEN) : Integer.toString(rng.below(rng.pick(10, 100, 1000)));
   }
 
-  /** A scene as a person might photograph it: some things, sometimes a text. */
-  Scene any() {
-    return rng.chance(0.12) ? written(rng.below(4), text()) : scene(rng.between(1, 6));
+  /** A scene of any kind: one to {@code most} things, sometimes a text and at most three. */
+  Scene any(int most) {
+    return rng.chance(0.12) ? written(rng.below(Math.min(3, most) + 1), text()) : scene(rng.between(1, most));
   }
 
   Rng rng() {

@@ -101,7 +101,7 @@ final class Batches implements AutoCloseable {
   private Batch scenes(int number) {
     List<Scene> scenes = new ArrayList<>();
     for (int i = 0; i < recipe.images() / 2; i++) {
-      scenes.add(items(number, i).scene());
+      scenes.add(items(number, i).scene(6));
     }
     return Batch.ofScenes(scenes, shape);
   }

@@ -33,23 +33,24 @@ final class Mixture {
     return switch (stage.kind()) {
       case PATCHES -> throw new IllegalArgumentException("images have no sequence");
       case LANGUAGE -> language(items, tokenizer, draw, progress);
-      case PROJECTOR -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(2, 5)));
+      case PROJECTOR -> draw < 30 ? document(items, tokenizer, 1, 3) : conversation(items, tokenizer, true, 3);
       case INTERLEAVED -> {
+        int most = progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6;
         if (draw < 45) {
-          yield Sequence.chat(tokenizer, items.conversation(rng.between(3, 6)));
+          yield conversation(items, tokenizer, true, most);
         }
-        if (draw < 52) {
-          yield document(items, tokenizer, rng.between(2, 4));
+        if (draw < 50) {
+          yield document(items, tokenizer, rng.between(2, 4), most);
         }
-        if (draw < 85) {
+        if (draw < 80) {
           yield labelled(items, tokenizer, true, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
         }
-        if (draw < 95) {
+        if (draw < 92) {
           yield Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
         }
         yield language(items, tokenizer, rng.below(100), 1);
       }
-      case PAIRS -> draw < 50 ? document(items, tokenizer, 1) : Sequence.chat(tokenizer, items.conversation(rng.between(3, 6)));
+      case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, 6);
       case TUNING ->
           stage.text() && draw < 15
               ? Sequence.chat(tokenizer, items.make(rng.pick(TEXT)))
@@ -60,7 +61,7 @@ final class Mixture {
   private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
     Rng rng = items.rng();
     if (draw < 35) {
-      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6)));
+      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6), 6));
     }
     if (draw < 50) {
       return Sequence.chat(tokenizer, items.make(rng.pick(QUESTIONS)));
@@ -81,7 +82,7 @@ final class Mixture {
   private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
     if (draw < 40) {
-      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6)).inWords());
+      return conversation(items, tokenizer, false, progress < 0.25 ? 1 : progress < 0.4 ? 2 : progress < 0.6 ? 3 : 6);
     }
     if (draw < 65) {
       return labelled(items, tokenizer, false, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
@@ -95,10 +96,17 @@ final class Mixture {
     return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)));
   }
 
-  private static Sequence document(Items items, BytePairs tokenizer, int images) {
+  /** Several questions about a scene, drawn or told, half of them as a conversation and half as plain lines. */
+  private static Sequence conversation(Items items, BytePairs tokenizer, boolean drawn, int most) {
+    Item item = items.conversation(items.rng().between(3, 7), most);
+    item = drawn ? item : item.inWords();
+    return items.rng().chance(0.5) ? Sequence.chat(tokenizer, item) : Sequence.lines(tokenizer, item);
+  }
+
+  private static Sequence document(Items items, BytePairs tokenizer, int images, int most) {
     List<Scene> scenes = new ArrayList<>();
     for (int i = 0; i < images; i++) {
-      scenes.add(items.scene());
+      scenes.add(items.scene(most));
     }
     return Sequence.document(tokenizer, scenes, scenes.stream().map(Scene::caption).toList(), Collections.nCopies(images, 1f));
   }

@@ -49,6 +49,16 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
       return this;
     }
 
+    /** Text that is not learnt, with marks of images; the texts between them are tokenized alone, as VILA does. */
+    Builder marked(String text) {
+      int from = 0;
+      for (int at = text.indexOf(Item.MARK); at >= 0; at = text.indexOf(Item.MARK, from)) {
+        text(text.substring(from, at), 0).image();
+        from = at + Item.MARK.length();
+      }
+      return text(text.substring(from), 0);
+    }
+
     /** Text of an answer; the longer it is, the less each token counts. */
     Builder answer(String text, float weight) {
       int length = tokenizer.encode(text).length;
@@ -65,19 +75,13 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   }
 
   private static Builder prompt(BytePairs tokenizer, Item item, boolean lastOnly, boolean withLast) {
-    // The texts before, between and after the images are tokenized alone, as VILA does.
     Builder builder = new Builder(tokenizer);
     String text = TokenizerFiles.BEGIN + "system\nAnswer the questions." + TokenizerFiles.END;
     for (int i = 0; i < item.turns().size(); i++) {
       Turn turn = item.turns().get(i);
       boolean last = i == item.turns().size() - 1;
       text += TokenizerFiles.BEGIN + "user\n" + turn.question() + TokenizerFiles.END + TokenizerFiles.BEGIN + "assistant\n";
-      int from = 0;
-      for (int at = text.indexOf(Item.MARK); at >= 0; at = text.indexOf(Item.MARK, from)) {
-        builder.text(text.substring(from, at), 0).image();
-        from = at + Item.MARK.length();
-      }
-      builder.text(text.substring(from), 0);
+      builder.marked(text);
       text = "";
       if (last && !withLast) {
         break;
@@ -96,7 +100,16 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     return prompt(tokenizer, item, false, true).build(item.scenes());
   }
 
-  /** The same up to where the last answer starts. */
+  /** The same as plain lines of questions and answers. */
+  static Sequence lines(BytePairs tokenizer, Item item) {
+    Builder builder = new Builder(tokenizer);
+    for (Turn turn : item.turns()) {
+      builder.marked(turn.question() + "\n").answer(turn.answer() + "\n", 1);
+    }
+    return builder.build(item.scenes());
+  }
+
+  /** A conversation up to where its last answer starts. */
   static Sequence prompt(BytePairs tokenizer, Item item) {
     return prompt(tokenizer, item, true, false).build(item.scenes());
   }

@@ -109,7 +109,7 @@ final class Weights implements AutoCloseable {
     int h = shape.hidden();
     int kv = shape.kvHeads() * shape.headDim();
     double scale = 1 / Math.sqrt(2.0 * shape.layers());
-    add(part, "model.embed_tokens.weight", 0.2, 0, shape.vocab(), h);
+    add(part, "model.embed_tokens.weight", 0.5, 0, shape.vocab(), h);
     for (int i = 0; i < shape.layers(); i++) {
       String l = "model.layers." + i + ".";
       vector(part, l + "input_layernorm.weight", h, 1);
