@@ -4,6 +4,8 @@ package io.github.vila4j.training;
 import com.google.gson.JsonObject;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -39,6 +41,21 @@ final class RunFolder {
 
   Path path() {
     return folder;
+  }
+
+  /** Takes the folder for this process until it is closed. */
+  FileChannel lock() throws IOException {
+    Files.createDirectories(folder);
+    FileChannel channel = FileChannel.open(folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      if (channel.tryLock() != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      // Another trainer of this process: the same answer.
+    }
+    channel.close();
+    throw new IOException(folder + ": another process trains here");
   }
 
   /** The recipe the run was begun with; {@code fresh} begins one. */

@@ -3,6 +3,8 @@ package io.github.vila4j.training;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,6 +16,9 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true,
     description = "Trains the demo model, going on from the run's last state where there is one. Stop it at any time.")
 final class TrainCommand implements Callable<Integer> {
+  /** How long a run that is asked to end may take to save its state. */
+  private static final long GRACE_SECONDS = 60;
+
   @Option(names = "--run", required = true, paramLabel = "DIR", description = "The run's folder, made when missing.")
   private Path run;
 
@@ -33,21 +38,24 @@ final class TrainCommand implements Callable<Integer> {
     torch.set_num_threads(cpu.threads());
     RunFolder folder = new RunFolder(run);
     Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), cpu.bfloat16(), 1);
-    Thread main = Thread.currentThread();
+    CountDownLatch ended = new CountDownLatch(1);
     Thread hook =
         new Thread(
             () -> {
               trainer.stop();
               try {
-                main.join(60_000);
+                ended.await(GRACE_SECONDS, TimeUnit.SECONDS);
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
               }
             });
     Runtime.getRuntime().addShutdownHook(hook);
-    boolean done = trainer.run(minutes * 60);
-    Runtime.getRuntime().removeShutdownHook(hook);
-    System.err.println(done ? "all stages are done" : "stopped; the same command goes on");
+    try {
+      boolean done = trainer.run(minutes * 60);
+      System.err.println(done ? "all stages are done" : "stopped; the same command goes on");
+    } finally {
+      ended.countDown();
+    }
     return 0;
   }
 }

@@ -4,6 +4,7 @@ package io.github.vila4j.training;
 import com.google.gson.JsonObject;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -47,7 +48,8 @@ final class Trainer {
     BytePairs tokenizer = run.tokenizer();
     ModelShape shape = recipe.shape(tokenizer.size());
     long deadline = System.nanoTime() + (long) (Math.min(seconds, 1e8) * 1e9);
-    try (Weights weights = new Weights(shape, recipe.seed())) {
+    try (FileChannel lock = run.lock();
+        Weights weights = new Weights(shape, recipe.seed())) {
       RunFolder.State state = run.load();
       RunFolder.Position position = state == null ? RunFolder.Position.START : state.position();
       if (state != null) {

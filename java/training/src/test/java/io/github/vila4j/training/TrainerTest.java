@@ -4,9 +4,12 @@ package io.github.vila4j.training;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -71,6 +74,15 @@ class TrainerTest {
         boolean used = entry.part() != Part.LLM && !entry.name().contains("layers.3.") && !entry.name().contains("post_layernorm");
         assertEquals(used, changed, entry.key());
       }
+    }
+  }
+
+  @Test
+  void oneTrainerAtATime() throws Exception {
+    RunFolder run = new RunFolder(folder.resolve("locked"));
+    try (FileChannel lock = run.lock()) {
+      IOException e = assertThrows(IOException.class, () -> train("locked", recipe(1)));
+      assertEquals(run.path() + ": another process trains here", e.getMessage());
     }
   }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.vila4j.shapes.Colour;
+import io.github.vila4j.shapes.Item;
+import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Place;
+import io.github.vila4j.shapes.Scene;
+import io.github.vila4j.shapes.Shape;
+import io.github.vila4j.shapes.Split;
+import io.github.vila4j.shapes.Task;
+import io.github.vila4j.shapes.Texture;
+import io.github.vila4j.shapes.Thing;
+import io.github.vila4j.shapes.text.BytePairs;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class BatchTest {
+  private static final BytePairs TOKENIZER = TokenizerFiles.learn();
+  private static final ModelShape SHAPE = ModelShape.small(TOKENIZER.size());
+
+  private static String text(long[] ids) {
+    return TOKENIZER.decode(Arrays.stream(ids).mapToInt(id -> (int) id).toArray());
+  }
+
+  @Test
+  void conversationsAreLearntFromTheirAnswers() {
+    Item chat = Items.of(Split.TRAIN, Task.CHAT, 3);
+    Item sum = Items.of(Split.TRAIN, Task.TEXT_SUM, 4);
+    Item two = Items.of(Split.TRAIN, Task.MULTI_SAME, 5);
+    List<Sequence> sequences = List.of(chat, sum, two).stream().map(item -> Sequence.chat(TOKENIZER, item)).toList();
+    Batch batch = Batch.of(sequences, SHAPE);
+
+    StringBuilder answers = new StringBuilder();
+    for (Item item : List.of(chat, sum, two)) {
+      item.turns().forEach(turn -> answers.append(turn.answer()));
+    }
+    assertEquals(answers.toString(), text(batch.targets()));
+    int end = TOKENIZER.id(TokenizerFiles.END);
+    assertEquals(chat.turns().size() + 2, Arrays.stream(batch.targets()).filter(id -> id == end).count());
+    for (int i = 0; i < batch.picked().length; i++) {
+      assertEquals(batch.targets()[i], batch.rows()[(int) batch.picked()[i] + 1]);
+      assertTrue(batch.lossWeights()[i] > 0);
+    }
+
+    assertEquals(3, batch.images());
+    List<Long> images = new ArrayList<>();
+    for (long row : batch.rows()) {
+      if (row >= SHAPE.vocab()) {
+        images.add(row - SHAPE.vocab());
+      }
+    }
+    assertEquals(3 * SHAPE.imageTokens(), images.size());
+    for (int i = 0; i < images.size(); i++) {
+      assertEquals(i, images.get(i));
+    }
+    for (int b = 0; b < 3; b++) {
+      assertEquals(b * batch.positions() + sequences.get(b).length(SHAPE.imageTokens()) - 1, batch.ends()[b]);
+    }
+  }
+
+  @Test
+  void documentsAreLearntFromTheirTexts() {
+    List<Scene> scenes = Items.of(Split.TRAIN, Task.MULTI_ODD, 1).scenes().subList(0, 2);
+    Batch batch = Batch.of(List.of(Sequence.document(TOKENIZER, scenes, List.of("dax", "wug"), List.of(1f, 0.5f))), SHAPE);
+    assertEquals("dax\nwug\n", text(batch.targets()));
+    assertEquals(SHAPE.imageTokens() - 1, batch.picked()[0]);
+    assertTrue(batch.lossWeights()[0] > batch.lossWeights()[batch.lossWeights().length - 1]);
+  }
+
+  @Test
+  void extendedBatchesAreThoseOfLongerSequences() {
+    Item item = Items.of(Split.TRAIN, Task.VQA_WHERE, 2);
+    Batch whole = Batch.of(List.of(Sequence.chat(TOKENIZER, item)), SHAPE);
+    int[] answer = TOKENIZER.encode(item.expected() + TokenizerFiles.END);
+    Batch extended = Batch.of(List.of(Sequence.prompt(TOKENIZER, item)), SHAPE).extended(List.of(answer));
+    assertArrayEquals(whole.rows(), extended.rows());
+    assertArrayEquals(whole.ends(), extended.ends());
+  }
+
+  @Test
+  void patchesShowTheThingsThatReachThem() {
+    Thing thing = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.CENTRE, 0, 0, 0.14);
+    Batch batch = Batch.ofScenes(List.of(new Scene(List.of(thing), "", -1, 112, 112, 5)), SHAPE);
+    List<String> probes = List.copyOf(Weights.PROBES.keySet());
+    long[] shapes = batch.labels()[probes.indexOf("shape")];
+    long[] colours = batch.labels()[probes.indexOf("colour")];
+    int middle = 3 * SHAPE.grid() + 3;
+    assertEquals(1 + Shape.STAR.ordinal(), shapes[middle]);
+    assertEquals(1 + Colour.PINK.ordinal(), colours[middle]);
+    assertEquals(0, shapes[0]);
+    assertEquals(4, Arrays.stream(shapes).filter(label -> label != 0).count());
+    assertFalse(Arrays.stream(shapes).anyMatch(label -> label > Shape.values().length));
+  }
+
+  @Test
+  void batchesDependOnTheirNumberOnly() {
+    Recipe recipe = Recipe.demo(9, 1);
+    List<Batch> all = new ArrayList<>();
+    List<Batches.Cursor> cursors = new ArrayList<>();
+    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, new Batches.Cursor(0, 0), 2)) {
+      for (int i = 0; i < 5; i++) {
+        Batches.Step step = batches.next();
+        all.add(step.batch());
+        cursors.add(step.next());
+        assertTrue(step.batch().rows().length <= recipe.positions(), "positions");
+        assertTrue(step.batch().images() <= recipe.images(), "images");
+      }
+    }
+    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, cursors.get(2), 1)) {
+      assertEquals(all.get(3), batches.next().batch());
+      assertEquals(all.get(4), batches.next().batch());
+    }
+  }
+}
