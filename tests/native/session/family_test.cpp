@@ -388,11 +388,17 @@ std::vector<Row> packed_rows() {
     change(r);
     rows.push_back(std::move(r));
   };
-  add(row("VILA1.5-3b-AWQ, -13b-AWQ", 31, "AWQ in llm-awq's second layout, groups of 128"), AwqPacking::llm_awq_v2, 128,
-      [](Row& r) { r.shape.hidden = 128, r.shape.intermediate = 384; });
-  add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ in llm-awq's second layout, groups of 64", "1009", "<|end_of_text|>",
+  add(row("VILA1.5-3b-AWQ, -13b-AWQ", 31, "AWQ as `-awq-v2.pt` beside a stale index, groups of 128"), AwqPacking::llm_awq_v2, 128,
+      [](Row& r) {
+        r.shape.hidden = 128, r.shape.intermediate = 384;
+        r.shape.language_pt = "vila-1.5-3b-w4-g128-awq-v2.pt";
+      });
+  add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ as `-awq-v2.pt` beside a stale index, groups of 64", "1009", "<|end_of_text|>",
                   "system"),
-      AwqPacking::llm_awq_v2, 64, [](Row& r) { r.shape.hidden = 64, r.shape.intermediate = 192, r.shape.shards = 2; });
+      AwqPacking::llm_awq_v2, 64, [](Row& r) {
+        r.shape.hidden = 64, r.shape.intermediate = 192;
+        r.shape.language_pt = "llama-3-vila1.5-8b-w4-g128-awq-v2.pt";
+      });
   add(nvila_row("NVILA-8B-AWQ", 33, "Qwen2, AWQ in llm-awq's second layout, groups of 32"), AwqPacking::llm_awq_v2, 32,
       [](Row& r) { r.shape.hidden = 64, r.shape.heads = 4, r.shape.kv_heads = 1, r.shape.intermediate = 192; });
   add(nvila_row("any NVILA", 34, "Qwen2, AWQ in the GEMV layout, groups of 64"), AwqPacking::llm_awq_v1, 64, [](Row& r) {

@@ -13,6 +13,7 @@
 
 #include "support/awq_packer.h"
 #include "support/npy.h"
+#include "support/torch_writer.h"
 
 namespace vila::testing {
 namespace {
@@ -189,6 +190,24 @@ void plan_block_linear(Plan& plan, const RandomCheckpoint& c, const std::string&
     for (const FileTensor& tensor : pack_awq(name, *c.packing, matrix)) plan.given(tensor);
   }
   if (bias) plan.tensor(name + ".bias", {out}, 0, 0.1F);
+}
+
+/// Writes a store as one PyTorch file, and the index that quantised releases keep of what they were made from.
+void write_pt_store(const fs::path& folder, const std::string& name, const Plan& plan, DType dtype, Random& random) {
+  std::vector<FileTensor> tensors;
+  Json weight_map;
+  for (const Planned& tensor : plan.tensors()) {
+    weight_map[tensor.name] = "model-00001-of-00001.safetensors";
+    if (!tensor.dtype.empty()) {
+      tensors.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes});
+      continue;
+    }
+    std::vector<float> values(static_cast<size_t>(product(tensor.shape)));
+    for (float& value : values) value = random.uniform(tensor.mean, tensor.deviation);
+    tensors.push_back(float_tensor(tensor.name, dtype, tensor.shape, values));
+  }
+  write_torch_file(folder / name, tensors);
+  write_file(folder / "model.safetensors.index.json", Json{{"weight_map", weight_map}}.dump(1));
 }
 
 void plan_language(Plan& plan, const RandomCheckpoint& c, const std::string& prefix) {
@@ -402,7 +421,11 @@ void write_three_folders(const fs::path& folder, const RandomCheckpoint& c, Rand
   Plan language, tower, projector;
   plan_language(language, c, "");
   write_json(folder / "llm" / "config.json", language_config(c));
-  write_store(folder / "llm", language, c.dtype, c.shards, random);
+  if (c.language_pt.empty() || c.dequantized) {
+    write_store(folder / "llm", language, c.dtype, c.shards, random);
+  } else {
+    write_pt_store(folder / "llm", c.language_pt, language, c.dtype, random);
+  }
   plan_tower(tower, c, "");
   write_json(folder / "vision_tower" / "config.json", tower_config(c));
   write_json(folder / "vision_tower" / "preprocessor_config.json", processor_config(c));

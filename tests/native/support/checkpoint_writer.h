@@ -59,6 +59,9 @@ struct RandomCheckpoint {
   int64_t group = 32;                 ///< columns that share a scale, where packed
   bool quantization_config = false;   ///< whether the configuration says so
   bool unpacked_down = false;         ///< packed, but for every down_proj
+  /// Not empty: the language model is a PyTorch file of this name, beside an index of shards that are not there, as in VILA's AWQ
+  /// releases (three_folders). With `dequantized` it is a safetensors file all the same.
+  std::string language_pt;
   /// Instead of the packed tensors, the plain fp32 ones that they stand for; all else is the same.
   bool dequantized = false;
 
