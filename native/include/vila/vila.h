@@ -170,6 +170,32 @@ class VILA_API Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
+/// How a model spreads the frames it looks at over a video.
+enum class FrameRule : int {
+  truncated = 0,  ///< VILA 1.0 and 1.5: from the first frame to the last but one, fractions dropped
+  rounded = 1     ///< NVILA: from the first frame to the last, fractions rounded (half to even)
+};
+
+/// Which frames of a video a model looks at.
+class VILA_API VideoSampling {
+ public:
+  static constexpr int32_t kMaxFrames = 4096;
+  static constexpr double kMaxFps = 1000;
+
+  FrameRule rule = FrameRule::truncated;
+  int32_t frames = 8;                 ///< how many, 1 to kMaxFrames
+  double fps = 0;                     ///< 0 to kMaxFps; with the rule rounded, > 0 takes so many a second, at most `frames`
+  /// The numbers of the frames to show, ascending, of a video of `frame_count` frames with `video_fps` frames a second (0: unknown,
+  /// as with a folder of images; `fps` then has no effect). -1 is a black frame of the size of the video's last one.
+  /// - truncated: floor(i * (frame_count - 2) / (frames - 1)) where there are more frames than are shown; else all of them, black
+  ///   ones in front of them up to `frames`.
+  /// - rounded: round(i * (frame_count - 1) / (frames - 1)), so a short video's frames come several times; with `fps`, the frames
+  ///   at 0, 1/fps, 2/fps, ... seconds.
+  /// Throws invalid_argument for fields outside their bounds, for no frames, and for the rule truncated where the only frame of a
+  /// video would stand behind black ones.
+  std::vector<int32_t> frame_indices(int64_t frame_count, double video_fps) const;
+};
+
 /// Who speaks in a turn.
 enum class Role : int { user = 0, assistant = 1 };
 
@@ -187,6 +213,11 @@ class VILA_API Prompt {
   Prompt& add_text(const std::string& text);
   /// Appends an image to the current turn (user turns only).
   Prompt& add_image(const Image& image);
+  /// Appends a video to the current turn (user turns only): the frames that VideoSampling::frame_indices chose, each as an image in
+  /// the model's form. VILA 1.0 and 1.5 write "<image>\n" for a frame, NVILA "<image>". Throws invalid_argument without frames.
+  Prompt& add_video(const std::vector<Image>& frames);
+  /// Appends text that marks each image with `<image>`, as add_marked_turn() does, to the current turn.
+  Prompt& add_marked_text(const std::string& text);
   /// Begins a turn whose text marks each image with `<image>`; the images are taken from those given to place_images().
   Prompt& add_marked_turn(Role role, const std::string& text);
   /// Gives the images of the `<image>` marks, in order. Throws invalid_argument unless their number equals the marks'. When no
@@ -339,6 +370,8 @@ class VILA_API Model {
 
   ModelInfo info() const;
   Tokenizer tokenizer() const;
+  /// Which frames of a video this model looks at: the rule of its family with the checkpoint's num_video_frames and fps.
+  VideoSampling video_sampling() const;
   /// A new session with an empty cache; memory is taken as prompts need it.
   Session new_session() const;
   /// The prompt in its template as text, ids and spans.

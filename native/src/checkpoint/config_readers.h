@@ -73,7 +73,9 @@ void choose_template(PromptSpec& prompt, const TemplateEvidence& evidence);
 /// Fills max_length from the keys of `configs` (first that has one), else the tokenizer's, else the model's limit.
 void read_prompt_limits(PromptSpec& prompt, const std::vector<const JsonObject*>& configs, const LanguageSpec& language,
                         const std::string& tokenizer_folder);
-/// Refuses mm_use_im_start_end; fills the video fields.
-void read_prompt_flags(PromptSpec& prompt, const JsonObject& root);
+/// Refuses mm_use_im_start_end.
+void check_prompt_flags(const JsonObject& root);
+/// num_video_frames and fps; the rule stays that of VILA 1.0 and 1.5. (video_max_tiles has a part in NVILA's training only.)
+VideoSampling read_video_sampling(const JsonObject& root);
 
 }  // namespace vila

@@ -127,7 +127,8 @@ CheckpointDescription read_three_folders(const Root& root) {
                    read_multimodal_keys(spec, root, read_if_there(in_folder(d.vision_folder, "preprocessor_config.json")),
                                         spec.vision.has_class_token() ? "patch" : "cls_patch");
                  });
-  attempt([&] { read_prompt_flags(spec.prompt, root.config); });
+  attempt([&] { check_prompt_flags(root.config); });
+  attempt([&] { spec.video = read_video_sampling(root.config); });
   // The same type name changed its token order between the VILA1.5 and the NVILA code.
   attempt([&] {
     if (projector) {
@@ -142,6 +143,7 @@ CheckpointDescription read_three_folders(const Root& root) {
       spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
       spec.prompt.image_token_id = nvila_image_token(spec.tokenizer.folder);
       spec.prompt.newline_after_image = true;
+      spec.video.rule = FrameRule::rounded;
       spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
     } else {
       spec.tokenizer.legacy = false;
@@ -222,7 +224,8 @@ CheckpointDescription read_one_folder(const Root& root) {
     spec.vision.prefix = tower.prefix;
     read_multimodal_keys(spec, root, tower.processor, "patch");
   });
-  attempt([&] { read_prompt_flags(spec.prompt, root.config); });
+  attempt([&] { check_prompt_flags(root.config); });
+  attempt([&] { spec.video = read_video_sampling(root.config); });
   attempt([&] {
     add_projector(
         d, root, root.config.string("mm_projector_type", "linear"), true,

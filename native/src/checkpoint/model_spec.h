@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/dtype.h"
+#include "vila/vila.h"
 
 namespace vila {
 
@@ -88,7 +89,7 @@ struct PreprocessSpec {
   int64_t split_size = 0;           ///< S2: side of the crops the scales are cut into
   int64_t output_scale = 0;         ///< S2: index of the scale whose map size the others are pooled to; -1 is the last
   enum class Tiling { none, dynamic, dynamic_s2 } tiling = Tiling::none;
-  int64_t min_tiles = 1, max_tiles = 12, video_max_tiles = 1;
+  int64_t min_tiles = 1, max_tiles = 12;
 };
 
 struct TokenizerSpec {
@@ -108,8 +109,6 @@ struct PromptSpec {
   int64_t image_token_id = -200;
   bool newline_after_image = false; ///< NVILA: each image's embeddings are followed by those of "\n"
   int64_t max_length = 4096;        ///< positions of the expanded sequence
-  int64_t video_frames = 8;
-  double video_fps = 0;
 };
 
 struct ModelSpec {
@@ -121,6 +120,7 @@ struct ModelSpec {
   PreprocessSpec preprocess;
   TokenizerSpec tokenizer;
   PromptSpec prompt;
+  VideoSampling video;
   DType weight_dtype = DType::bf16;  ///< of the language model's weights (of those that are not packed)
   /// Features of one block that enters the projector: those of one crop, or of the merged scales' map.
   int64_t projector_tokens() const;

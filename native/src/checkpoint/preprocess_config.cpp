@@ -114,7 +114,6 @@ void read_multi_scale(PreprocessSpec& s, const JsonObject& root, const VisionSpe
 void read_tiling(PreprocessSpec& s, const JsonObject& root) {
   s.min_tiles = root.integer("min_tiles", 1, 256, 1);
   s.max_tiles = root.integer("max_tiles", s.min_tiles, 256, std::max<int64_t>(12, s.min_tiles));
-  s.video_max_tiles = root.integer("video_max_tiles", 1, 256, 1);
   if (s.tiling == Tiling::dynamic_s2) {
     const int64_t ratio = s.scales.back() / s.scales.front();
     s.min_tiles = ratio * ratio;

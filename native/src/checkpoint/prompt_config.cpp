@@ -167,12 +167,17 @@ void read_prompt_limits(PromptSpec& prompt, const std::vector<const JsonObject*>
   if (length < static_cast<double>(language.max_positions)) limit(static_cast<int64_t>(length));
 }
 
-void read_prompt_flags(PromptSpec& prompt, const JsonObject& root) {
+void check_prompt_flags(const JsonObject& root) {
   if (root.boolean("mm_use_im_start_end", false)) {
     object(ErrorCode::unsupported, root.name(), ": mm_use_im_start_end is true, supported is false");
   }
-  prompt.video_frames = root.integer("num_video_frames", 1, 4096, prompt.video_frames);
-  prompt.video_fps = root.number("fps", 0, 1000, 0);
+}
+
+VideoSampling read_video_sampling(const JsonObject& root) {
+  VideoSampling video;
+  video.frames = static_cast<int32_t>(root.integer("num_video_frames", 1, VideoSampling::kMaxFrames, video.frames));
+  video.fps = root.number("fps", 0, VideoSampling::kMaxFps, video.fps);
+  return video;
 }
 
 TokenizerSpec find_tokenizer(const std::string& folder) {

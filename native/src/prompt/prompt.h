@@ -23,6 +23,7 @@ struct PromptPart {
 
   std::string text;
   int32_t image = kText;            ///< >= 0: an image; then, and for kUnplaced, text is empty
+  bool frame = false;               ///< the image is a frame of a video
 };
 
 struct PromptTurn {
@@ -46,7 +47,8 @@ std::vector<std::string> template_ids();
 /// invalid_argument listing the known ones.
 std::vector<std::string> template_stop_tokens(const std::string& template_id);
 
-/// The prompt in its template: text and images in reading order, neighbouring texts joined, up to where the answer starts.
+/// The prompt in its template: text and images in reading order, neighbouring texts joined, up to where the answer starts. A line end
+/// follows each frame of a video, unless the model has one after every image anyway.
 /// Checks the prompt: at least one turn, the last is the user's, no unplaced marks, known template.
 std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSpec& spec);
 /// Chunks as one text, `<image>` for each image. Text that holds `<image>` cannot be told from an image in it: never split it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public Prompt.
+#include <iterator>
 #include <utility>
 
 #include "common/error.h"
@@ -28,6 +29,15 @@ PromptTurn& current_turn(Prompt::Impl& prompt, const char* function) {
   return prompt.turns.back();
 }
 
+/// The current turn, which must be the user's.
+PromptTurn& current_user_turn(Prompt::Impl& prompt, const char* function) {
+  PromptTurn& turn = current_turn(prompt, function);
+  if (turn.role != Role::user) {
+    fail(ErrorCode::invalid_argument, function, ": the current turn is the assistant's, expected the user's");
+  }
+  return turn;
+}
+
 /// Text with `<image>` marks as parts.
 std::vector<PromptPart> split_marks(std::string_view text) {
   std::vector<PromptPart> parts;
@@ -38,6 +48,20 @@ std::vector<PromptPart> split_marks(std::string_view text) {
     parts.push_back({{}, PromptPart::kUnplaced});
     text.remove_prefix(at + kImageMark.size());
   }
+}
+
+/// Appends text with marks to a turn, which may not be one of the prompt yet.
+void append_marked(Prompt::Impl& prompt, PromptTurn& turn, const char* function, const std::string& text) {
+  require_utf8(text, function);
+  std::vector<PromptPart> parts = split_marks(text);
+  int32_t marks = 0;
+  for (const PromptPart& part : parts) marks += part.image == PromptPart::kUnplaced ? 1 : 0;
+  if (marks > 0 && turn.role != Role::user) {
+    fail(ErrorCode::invalid_argument, function, ": an assistant's turn has ", marks, " <image> marks, expected none");
+  }
+  turn.parts.insert(turn.parts.end(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+  prompt.unplaced_marks += marks;
+  prompt.has_marks = prompt.has_marks || marks > 0;
 }
 
 }  // namespace
@@ -64,27 +88,33 @@ Prompt& Prompt::add_text(const std::string& text) {
 }
 
 Prompt& Prompt::add_image(const Image& image) {
-  PromptTurn& turn = current_turn(*impl_, "add_image");
-  if (turn.role != Role::user) {
-    fail(ErrorCode::invalid_argument, "add_image: the current turn is the assistant's, expected the user's");
-  }
+  PromptTurn& turn = current_user_turn(*impl_, "add_image");
   impl_->images.push_back(image);
   turn.parts.push_back({{}, static_cast<int32_t>(impl_->images.size()) - 1});
   return *this;
 }
 
+Prompt& Prompt::add_video(const std::vector<Image>& frames) {
+  PromptTurn& turn = current_user_turn(*impl_, "add_video");
+  if (frames.empty()) fail(ErrorCode::invalid_argument, "add_video: no frames, expected at least one");
+  for (const Image& frame : frames) {
+    impl_->images.push_back(frame);
+    turn.parts.push_back({{}, static_cast<int32_t>(impl_->images.size()) - 1, true});
+  }
+  return *this;
+}
+
+Prompt& Prompt::add_marked_text(const std::string& text) {
+  PromptTurn& turn = current_turn(*impl_, "add_marked_text");
+  append_marked(*impl_, turn, "add_marked_text", text);
+  return *this;
+}
+
 Prompt& Prompt::add_marked_turn(Role role, const std::string& text) {
   check_turn(*impl_, "add_marked_turn", role);
-  require_utf8(text, "add_marked_turn");
-  PromptTurn turn{role, split_marks(text)};
-  int32_t marks = 0;
-  for (const PromptPart& part : turn.parts) marks += part.image == PromptPart::kUnplaced ? 1 : 0;
-  if (marks > 0 && role != Role::user) {
-    fail(ErrorCode::invalid_argument, "add_marked_turn: an assistant's turn has ", marks, " <image> marks, expected none");
-  }
+  PromptTurn turn{role, {}};
+  append_marked(*impl_, turn, "add_marked_turn", text);
   impl_->turns.push_back(std::move(turn));
-  impl_->unplaced_marks += marks;
-  impl_->has_marks = impl_->has_marks || marks > 0;
   return *this;
 }
 

@@ -10,6 +10,8 @@ namespace {
 /// Parts in reading order in which no two texts stand side by side and no text is empty.
 class Chunks {
  public:
+  /// What `after_frame` says follows each frame of a video.
+  explicit Chunks(std::string_view after_frame) : after_frame_(after_frame) {}
   Chunks& text(std::string_view text) {
     if (text.empty()) return *this;
     if (parts_.empty() || parts_.back().image != PromptPart::kText) parts_.emplace_back();
@@ -22,6 +24,7 @@ class Chunks {
         text(part.text);
       } else {
         parts_.push_back(part);
+        if (part.frame) text(after_frame_);
       }
     }
     return *this;
@@ -29,6 +32,7 @@ class Chunks {
   std::vector<PromptPart> take() { return std::move(parts_); }
 
  private:
+  std::string_view after_frame_;
   std::vector<PromptPart> parts_;
 };
 
@@ -44,7 +48,7 @@ std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSp
     fail(ErrorCode::invalid_argument, "prompt: ", prompt.unplaced_marks, " <image> marks have no image, expected place_images()");
   }
 
-  Chunks chunks;
+  Chunks chunks(spec.newline_after_image ? "" : "\n");
   const std::optional<std::string> own = row.id == spec.template_id ? spec.system : std::nullopt;
   if (const std::optional<std::string>& system = prompt.system.has_value() ? prompt.system : own) {
     chunks.text(row.system_prefix).text(*system).text(row.system_suffix);

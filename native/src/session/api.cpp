@@ -63,6 +63,9 @@ ModelInfo Model::info() const {
 Tokenizer Model::tokenizer() const {
   return guarded([&] { return Tokenizer(std::make_shared<const Tokenizer::Impl>(impl_->engine->tokenizer())); });
 }
+VideoSampling Model::video_sampling() const {
+  return guarded([&] { return impl_->engine->spec().video; });
+}
 Session Model::new_session() const {
   return guarded([&] { return Session(std::make_shared<Session::Impl>(impl_->engine)); });
 }

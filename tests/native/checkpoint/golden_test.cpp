@@ -101,7 +101,9 @@ TEST_CASE("three folders: Llama-3, SigLIP, mlp_downsample") {
   CHECK(spec.prompt.image_token_id == -200);
   CHECK_FALSE(spec.prompt.newline_after_image);
   CHECK(spec.prompt.max_length == 4096);
-  CHECK(spec.prompt.video_frames == 8);
+  CHECK(spec.video.rule == FrameRule::truncated);
+  CHECK(spec.video.frames == 8);
+  CHECK(spec.video.fps == 0);
 }
 
 TEST_CASE("one folder: Llama-2, CLIP in a sub-folder, linear") {

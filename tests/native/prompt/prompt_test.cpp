@@ -141,6 +141,42 @@ TEST_CASE("an assistant's turn has no image") {
   CHECK(prompt.turn_count() == 1);
 }
 
+TEST_CASE("a video is its frames where it stands, each with a line end unless the model has one after every image") {
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_text("A ").add_video({pixel(1), pixel(2)}).add_image(pixel(3)).add_video({pixel(4)});
+  prompt.add_text("<video>?");
+  CHECK(prompt.image_count() == 4);
+  CHECK(text_with_images(prompt, plain()) == "A {1}\n{2}\n{3}{4}\n<video>?\n");
+  PromptSpec nvila = plain();
+  nvila.newline_after_image = true;
+  CHECK(text_with_images(prompt, nvila) == "A {1}{2}{3}{4}<video>?\n");
+}
+
+TEST_CASE("marks and videos in one turn") {
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_video({pixel(1), pixel(2)}).add_marked_text("<image> or <image>?");
+  prompt.place_images({pixel(3), pixel(4)});
+  CHECK(text_with_images(prompt, plain()) == "{1}\n{2}\n{3} or {4}?\n");
+  Prompt unmarked;
+  unmarked.begin_turn(Role::user).add_video({pixel(1)}).add_marked_text("What?").place_images({pixel(3)});
+  CHECK(text_with_images(unmarked, plain()) == "{3}\n{1}\nWhat?\n");
+}
+
+TEST_CASE("what add_video and add_marked_text refuse") {
+  Prompt prompt;
+  CHECK(error_of([&] { prompt.add_video({pixel(1)}); }) == "1:add_video: no turn has begun, expected begin_turn() first");
+  CHECK(error_of([&] { prompt.add_marked_text("x"); }) == "1:add_marked_text: no turn has begun, expected begin_turn() first");
+  prompt.begin_turn(Role::user);
+  CHECK(error_of([&] { prompt.add_video({}); }) == "1:add_video: no frames, expected at least one");
+  CHECK(error_of([&] { prompt.add_marked_text("\xFF"); }) == "1:add_marked_text: invalid UTF-8 at byte 0");
+  prompt.begin_turn(Role::assistant);
+  CHECK(error_of([&] { prompt.add_video({pixel(1)}); }) == "1:add_video: the current turn is the assistant's, expected the user's");
+  CHECK(error_of([&] { prompt.add_marked_text("<image>"); }) ==
+        "1:add_marked_text: an assistant's turn has 1 <image> marks, expected none");
+  CHECK(prompt.image_count() == 0);
+  CHECK(prompt.impl().unplaced_marks == 0);
+}
+
 TEST_CASE("a prompt needs a turn and ends with the user's") {
   Prompt prompt;
   CHECK(error_of([&] { render_prompt(prompt.impl(), plain()); }) == "1:prompt: has no turn, expected at least one of the user");

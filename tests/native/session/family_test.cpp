@@ -553,6 +553,60 @@ TEST_CASE("NVILA-Lite: an image alone enters as tiles and a thumbnail, a line ea
   }
 }
 
+TEST_CASE("video frames: a line each in VILA1.5, images one after another in NVILA whatever video_max_tiles is") {
+  struct VideoRow {
+    Row row;
+    FrameRule rule;
+    int32_t frames;
+    std::vector<int32_t> indices;  ///< of a video of 3 frames
+    std::string words;
+  };
+  const auto with = [](Row r, const std::string& particular, const std::string& keys) {
+    r.particular += particular;
+    const auto change = r.change;
+    r.change = [change, keys](const fs::path& folder) {
+      change(folder);
+      patch_json(folder / "config.json", keys);
+    };
+    return r;
+  };
+  const std::string nvila_words = "<image><image><image><image>What happens?";
+  const VideoRow rows[] = {
+      {with(row("VILA1.5-3b, -7b, -13b", 1, "SigLIP, `mlp_downsample` column by column, `vicuna_v1`"), "",
+            R"({"num_video_frames": 5, "fps": 2})"),
+       FrameRule::truncated, 5, {-1, -1, 0, 1, 2}, "<image>\n<image>\n<image>\n<image>\n<image>\nWhat happens?"},
+      {with(nvila_8b_row(), "", R"({"num_video_frames": 4, "video_max_tiles": 1})"), FrameRule::rounded, 4, {0, 1, 1, 2},
+       nvila_words},
+      {with(nvila_8b_row(), ", `video_max_tiles` 4", R"({"num_video_frames": 4, "video_max_tiles": 4})"), FrameRule::rounded, 4,
+       {0, 1, 1, 2}, nvila_words},
+      {with(nvila_lite_row(), "", R"({"num_video_frames": 4, "video_max_tiles": 1})"), FrameRule::rounded, 4, {0, 1, 1, 2},
+       nvila_words},
+      {with(nvila_lite_row(), ", `video_max_tiles` 4", R"({"num_video_frames": 4, "video_max_tiles": 4})"), FrameRule::rounded, 4,
+       {0, 1, 1, 2}, nvila_words},
+  };
+  const Image source[] = {noise_image(40, 22, 6), noise_image(40, 22, 7), noise_image(40, 22, 8)};
+  const std::vector<uint8_t> zeros(size_t{40} * 22 * 3);
+  const Image black = Image::from_rgb(zeros.data(), zeros.size(), 40, 22);
+  for (const VideoRow& r : rows) {
+    CAPTURE(r.row.name);
+    Loaded loaded(r.row);
+    const VideoSampling sampling = loaded.model->video_sampling();
+    CHECK(sampling.rule == r.rule);
+    CHECK(sampling.frames == r.frames);
+    CHECK(sampling.frame_indices(3, 0) == r.indices);
+    std::vector<Image> frames;
+    std::vector<Matrix> tokens;
+    for (const int32_t index : r.indices) {
+      frames.push_back(index < 0 ? black : source[index]);
+      tokens.push_back(loaded.square_tokens(frames.back()));
+    }
+    Prompt prompt;
+    prompt.begin_turn(Role::user).add_video(frames).add_text("What happens?");
+    loaded.check_prompt(prompt, r.words, tokens);
+    loaded.report("a video");
+  }
+}
+
 TEST_CASE("NVILA: the ids of a prompt, one by one") {
   const Row r = nvila_8b_row();
   const Loaded loaded(r);

@@ -27,13 +27,15 @@ inline const char* coded(const std::exception& e) noexcept {
   }
 }
 
-/// Images in order, for Prompt::place_images: std::vector<Image> cannot be mapped, as an Image has no empty state.
+/// Images in order, for Prompt::place_images and Prompt::add_video: std::vector<Image> cannot be mapped, as an Image has no empty state.
 class ImageList {
  public:
   /// Appends an image; the pixels are shared.
   void add(const vila::Image& image) { images_.push_back(image); }
   /// Gives the images to the `<image>` marks of `prompt`. Throws what Prompt::place_images throws.
   void place(vila::Prompt& prompt) const { prompt.place_images(images_); }
+  /// Appends the images to `prompt` as the frames of a video. Throws what Prompt::add_video throws.
+  void append_as_video(vila::Prompt& prompt) const { prompt.add_video(images_); }
 
  private:
   std::vector<vila::Image> images_;

@@ -19,11 +19,13 @@ import org.bytedeco.javacpp.BytePointer;
  * Prompt talk = Prompt.builder().user("Who wrote Faust?").assistant("Goethe.").user("When?").build();
  * }</pre>
  *
+ * <p>A {@link Video} stands for those of its frames that a model looks at, each an image.
+ *
  * <p>Images are placed in one of two ways: as parts of a turn, or, in <em>marked</em> turns, where the text says {@code <image>}.
  * Whether a prompt makes sense (the order of turns, as many images as marks, a template that exists) is checked when it is used.
  */
 public final class Prompt {
-  /** A turn; with {@code marked} its only part is text whose {@code <image>} marks are filled by the prompt's images. */
+  /** A turn; with {@code marked} its parts are videos and then text whose {@code <image>} marks are filled by the prompt's images. */
   private record Turn(Role role, boolean marked, List<PromptPart> parts) {}
 
   private final List<Turn> turns;
@@ -47,6 +49,20 @@ public final class Prompt {
    */
   public static Prompt of(String text, VilaImage... images) {
     return builder().marked(Role.USER, text).images(Arrays.asList(images)).build();
+  }
+
+  /**
+   * A single turn of the user about videos.
+   *
+   * @param text what the user says; it comes after the videos, and {@code <image>} and {@code <video>} in it are plain text
+   * @param first a video
+   * @param videos more of them, in order
+   * @return the prompt
+   */
+  public static Prompt of(String text, Video first, Video... videos) {
+    Builder builder = builder().user(first);
+    Arrays.asList(videos).forEach(builder::video);
+    return builder.text(text).build();
   }
 
   /**
@@ -82,13 +98,25 @@ public final class Prompt {
   }
 
   /**
-   * The number of images, in parts and for marks.
+   * The number of images, in parts and for marks; the frames of videos are not counted.
    *
    * @return 0 or more
    */
   public int imageCount() {
-    long parts = turns.stream().flatMap(turn -> turn.parts.stream()).filter(VilaImage.class::isInstance).count();
-    return Math.toIntExact(parts + markedImages.size());
+    return parts(VilaImage.class) + markedImages.size();
+  }
+
+  /**
+   * The number of videos.
+   *
+   * @return 0 or more
+   */
+  public int videoCount() {
+    return parts(Video.class);
+  }
+
+  private int parts(Class<? extends PromptPart> kind) {
+    return Math.toIntExact(turns.stream().flatMap(turn -> turn.parts.stream()).filter(kind::isInstance).count());
   }
 
   /**
@@ -109,11 +137,11 @@ public final class Prompt {
     return Optional.ofNullable(template);
   }
 
-  /** The native prompt; the caller closes it. */
-  io.github.vila4j.internal.Prompt toNative() {
+  /** The native prompt with the frames that {@code sampling} takes from its videos; the caller closes it. */
+  io.github.vila4j.internal.Prompt toNative(VideoSampling sampling) {
     io.github.vila4j.internal.Prompt prompt = new io.github.vila4j.internal.Prompt();
     try {
-      NativeErrors.translating(() -> fill(prompt));
+      NativeErrors.translating(() -> fill(prompt, sampling));
       return prompt;
     } catch (Throwable e) {
       prompt.close();
@@ -121,7 +149,7 @@ public final class Prompt {
     }
   }
 
-  private void fill(io.github.vila4j.internal.Prompt prompt) {
+  private void fill(io.github.vila4j.internal.Prompt prompt, VideoSampling sampling) {
     if (system != null) {
       try (BytePointer text = Text.toNative("system text", system)) {
         prompt.set_system(text);
@@ -133,23 +161,34 @@ public final class Prompt {
       }
     }
     for (int i = 0; i < turns.size(); i++) {
-      add(prompt, turns.get(i), "text of turn " + (i + 1));
+      add(prompt, turns.get(i), sampling, "text of turn " + (i + 1));
     }
     if (!markedImages.isEmpty() || turns.stream().anyMatch(Turn::marked)) {
-      try (ImageList images = new ImageList()) {
-        for (VilaImage image : markedImages) {
-          try (io.github.vila4j.internal.Image pixels = image.toNative()) {
-            images.add(pixels);
-          }
-        }
+      try (ImageList images = toNative(markedImages)) {
         images.place(prompt);
       }
     }
   }
 
-  private static void add(io.github.vila4j.internal.Prompt prompt, Turn turn, String what) {
+  private static ImageList toNative(List<VilaImage> images) {
+    ImageList list = new ImageList();
+    try {
+      for (VilaImage image : images) {
+        try (io.github.vila4j.internal.Image pixels = image.toNative()) {
+          list.add(pixels);
+        }
+      }
+      return list;
+    } catch (Throwable e) {
+      list.close();
+      throw e;
+    }
+  }
+
+  private static void add(io.github.vila4j.internal.Prompt prompt, Turn turn, VideoSampling sampling, String what) {
     Natives.Role role = turn.role == Role.USER ? Natives.Role.user : Natives.Role.assistant;
-    if (!turn.marked) {
+    boolean begins = !turn.marked || turn.parts.size() > 1;
+    if (begins) {
       prompt.begin_turn(role);
     }
     for (PromptPart part : turn.parts) {
@@ -157,9 +196,15 @@ public final class Prompt {
         try (io.github.vila4j.internal.Image pixels = image.toNative()) {
           prompt.add_image(pixels);
         }
+      } else if (part instanceof Video video) {
+        try (ImageList frames = toNative(video.frames(sampling))) {
+          frames.append_as_video(prompt);
+        }
       } else if (part instanceof PromptPart.TextPart text) {
         try (BytePointer bytes = Text.toNative(what, text.text())) {
-          if (turn.marked) {
+          if (turn.marked && begins) {
+            prompt.add_marked_text(bytes);
+          } else if (turn.marked) {
             prompt.add_marked_turn(role, bytes);
           } else {
             prompt.add_text(bytes);
@@ -181,7 +226,7 @@ public final class Prompt {
     /**
      * Begins a turn of the user.
      *
-     * @param parts text and images in any order; more can follow with {@link #text} and {@link #image}
+     * @param parts text, images and videos in any order; more can follow with {@link #text}, {@link #image} and {@link #video}
      * @return this
      */
     public Builder user(PromptPart... parts) {
@@ -237,6 +282,16 @@ public final class Prompt {
       return append(Objects.requireNonNull(image, "image"));
     }
 
+    /**
+     * Appends a video to the current turn. Models of VILA 1.0 and 1.5 get a line end after each frame.
+     *
+     * @param video the video
+     * @return this
+     */
+    public Builder video(Video video) {
+      return append(Objects.requireNonNull(video, "video"));
+    }
+
     private Builder append(PromptPart part) {
       Turn last = turns.isEmpty() ? null : turns.get(turns.size() - 1);
       if (last == null || last.marked) {
@@ -251,11 +306,14 @@ public final class Prompt {
      *
      * @param role who speaks
      * @param text what is said
+     * @param videos what comes before the text
      * @return this
      */
-    public Builder marked(Role role, String text) {
+    public Builder marked(Role role, String text, Video... videos) {
       Objects.requireNonNull(role, "role");
-      turns.add(new Turn(role, true, List.of(PromptPart.text(text))));
+      List<PromptPart> parts = new ArrayList<>(List.of(videos));
+      parts.add(PromptPart.text(text));
+      turns.add(new Turn(role, true, parts));
       return this;
     }
 

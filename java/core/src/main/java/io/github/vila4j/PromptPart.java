@@ -3,8 +3,8 @@ package io.github.vila4j;
 
 import java.util.Objects;
 
-/** A part of a turn: text, or a {@link VilaImage}. */
-public sealed interface PromptPart permits PromptPart.TextPart, VilaImage {
+/** A part of a turn: text, a {@link VilaImage} or a {@link Video}. */
+public sealed interface PromptPart permits PromptPart.TextPart, VilaImage, Video {
   /**
    * Text as a part of a turn. {@code <image>} in it is plain text.
    *

@@ -13,11 +13,13 @@ import io.github.vila4j.internal.Model;
 public final class VilaModel implements AutoCloseable {
   private final Handle<Model> handle;
   private final Tokenizer tokenizer;
+  private final VideoSampling videoSampling;
   private int openSessions;
 
   VilaModel(Model model) {
     io.github.vila4j.internal.Tokenizer shared;
-    try {
+    try (var sampling = NativeErrors.translating(model::video_sampling)) {
+      videoSampling = VideoSampling.of(sampling);
       shared = NativeErrors.translating(model::tokenizer);
     } catch (Throwable e) {
       model.close();
@@ -51,6 +53,15 @@ public final class VilaModel implements AutoCloseable {
   }
 
   /**
+   * Which frames of a video this model looks at.
+   *
+   * @return the rule of its family, with the checkpoint's number of frames
+   */
+  public VideoSampling videoSampling() {
+    return videoSampling;
+  }
+
+  /**
    * A new session with an empty cache; memory is taken as prompts need it.
    *
    * @return the session, to be closed
@@ -58,7 +69,7 @@ public final class VilaModel implements AutoCloseable {
   public VilaSession newSession() {
     return handle.use(
         model -> {
-          VilaSession session = new VilaSession(model.new_session(), this::sessionEnded);
+          VilaSession session = new VilaSession(model.new_session(), videoSampling, this::sessionEnded);
           synchronized (this) {
             openSessions++;
           }
@@ -102,7 +113,7 @@ public final class VilaModel implements AutoCloseable {
   public TokenizedPrompt tokenize(Prompt prompt) {
     return handle.use(
         model -> {
-          try (var request = prompt.toNative();
+          try (var request = prompt.toNative(videoSampling);
               var tokenized = model.tokenize(request)) {
             return new TokenizedPrompt(tokenized);
           }

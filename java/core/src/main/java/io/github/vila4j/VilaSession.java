@@ -16,12 +16,14 @@ import java.util.function.Function;
  */
 public final class VilaSession implements AutoCloseable {
   private final Handle<Session> handle;
+  private final VideoSampling videoSampling;
   private final AtomicBoolean busy = new AtomicBoolean();
   /** Set by {@link #cancel()} for the call under way: it may still be on its way into the native session. */
   private volatile boolean cancelRequested;
 
   /** {@code ended} runs once, when the session is closed or lost. */
-  VilaSession(Session session, Runnable ended) {
+  VilaSession(Session session, VideoSampling videoSampling, Runnable ended) {
+    this.videoSampling = videoSampling;
     handle = new Handle<>(this, session, ended);
   }
 
@@ -56,7 +58,7 @@ public final class VilaSession implements AutoCloseable {
 
   private Completion generate(Session session, Prompt prompt, GenerationOptions options, TokenListener listener) {
     Callback callback = new Callback();
-    try (var request = prompt.toNative();
+    try (var request = prompt.toNative(videoSampling);
         var how = options.toNative();
         TokenBridge bridge =
             new TokenBridge(token -> (listener == null || listener.onToken(token)) && !cancelRequested, callback);
@@ -94,7 +96,7 @@ public final class VilaSession implements AutoCloseable {
   public void prefill(Prompt prompt) {
     alone(
         session -> {
-          try (var request = prompt.toNative()) {
+          try (var request = prompt.toNative(videoSampling)) {
             session.prefill(request);
             return null;
           }

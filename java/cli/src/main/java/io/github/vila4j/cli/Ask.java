@@ -7,6 +7,7 @@ import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.Prompt;
 import io.github.vila4j.Role;
 import io.github.vila4j.TokenListener;
+import io.github.vila4j.Video;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import io.github.vila4j.VilaSession;
@@ -20,7 +21,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** One question, one answer. */
-@Command(name = "ask", description = "Answers a prompt about any number of images, or none.")
+@Command(name = "ask", description = "Answers a prompt about any number of images and videos, or none.")
 final class Ask extends BaseCommand {
   @Mixin private ModelOptions model;
   @Mixin private PromptOptions framing;
@@ -28,6 +29,15 @@ final class Ask extends BaseCommand {
 
   @Option(names = "--image", paramLabel = "FILE", description = "An image (JPEG, PNG, WebP or pixels as .npy); may be repeated.")
   private List<Path> images = List.of();
+
+  @Option(
+      names = "--video",
+      paramLabel = "PATH",
+      description = "A video file, or a folder of images that are its frames; may be repeated. Videos come before the text.")
+  private List<Path> videos = List.of();
+
+  @Option(names = "--frames", paramLabel = "N", description = "How many frames of each video to look at. Default: the model's own number.")
+  private Integer frames;
 
   @Option(names = "--json", description = "Print one JSON object when the answer is complete.")
   private boolean json;
@@ -39,8 +49,12 @@ final class Ask extends BaseCommand {
 
   @Override
   public Integer call() {
+    if (frames != null && videos.isEmpty()) {
+      throw new UsageException("--frames needs a video; give it with --video PATH");
+    }
     List<VilaImage> pixels = images.stream().map(Images::read).toList();
-    Prompt request = framing.begin().marked(Role.USER, prompt.equals("-") ? readAll() : prompt).images(pixels).build();
+    Video[] clips = videos.stream().map(this::open).toArray(Video[]::new);
+    Prompt request = framing.begin().marked(Role.USER, prompt.equals("-") ? readAll() : prompt, clips).images(pixels).build();
     GenerationOptions options = sampling.toGenerationOptions();
     try (Interruption interruption = new Interruption();
         VilaModel loaded = model.load(interruption);
@@ -57,6 +71,10 @@ final class Ask extends BaseCommand {
       out().flush();
       return completion.finishReason() == FinishReason.CANCELLED ? Main.FAILED : Main.OK;
     }
+  }
+
+  private Video open(Path path) {
+    return frames == null ? Video.of(path) : Video.of(path).withFrames(frames);
   }
 
   private String readAll() {

@@ -6,12 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.vila4j.Vila;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -58,6 +62,16 @@ class ExamplesTest {
   void compareImages(String model) {
     String output = run(CompareImages::main, model, "photo.png", "wide.png", "tall.jpg");
     assertTrue(output.matches("(?s).*\\d+ of \\d+ positions are images\\s*"), output);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"vila10-clip-linear", "vila15-llama3-siglip"})
+  void videoQuestion(String model, @TempDir Path folder) throws IOException {
+    for (String image : List.of("photo.png", "wide.png")) {
+      Files.copy(DATA.resolve("images").resolve(image), folder.resolve(image));
+    }
+    String output = run(VideoQuestion::main, model, folder.toString());
+    assertTrue(output.contains("(8 frames, "), output);
   }
 
   @ParameterizedTest

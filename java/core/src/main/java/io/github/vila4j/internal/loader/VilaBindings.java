@@ -34,12 +34,13 @@ public class VilaBindings implements InfoMapper {
       }
     }
     infoMap.put(new Info("vila::Prompt::impl", "vila::Prompt::Impl", "vila::Error").skip());
-    infoMap.put(new Info("vila::Prompt::place_images").skip());
+    infoMap.put(new Info("vila::Prompt::place_images", "vila::Prompt::add_video").skip());
+    infoMap.put(new Info("vila::VideoSampling::kMaxFrames", "vila::VideoSampling::kMaxFps").skip());
     infoMap.put(new Info("vila::LogListener", "vila::ProgressListener", "vila::TokenListener").virtualize());
     infoMap.put(new Info("std::vector<vila::Check>").pointerTypes("CheckVector").define());
     infoMap.put(new Info("std::vector<vila::TokenProbability>").pointerTypes("TokenProbabilityVector").define());
     infoMap.put(new Info("std::vector<vila::PromptCase>").pointerTypes("PromptCaseVector").define());
     infoMap.put(new Info("std::vector<std::string>").pointerTypes("StringVector").define());
-    infoMap.put(new Info("vila::LogLevel", "vila::Role", "vila::FinishReason", "vila::ErrorCode").enumerate());
+    infoMap.put(new Info("vila::LogLevel", "vila::Role", "vila::FinishReason", "vila::ErrorCode", "vila::FrameRule").enumerate());
   }
 }
