@@ -1,73 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.video;
 
-import io.github.vila4j.VilaImage;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import org.bytedeco.ffmpeg.ffmpeg;
-import org.bytedeco.javacpp.Loader;
+import static org.bytedeco.ffmpeg.global.avcodec.AV_PKT_DATA_DISPLAYMATRIX;
+import static org.bytedeco.ffmpeg.global.avcodec.av_packet_alloc;
+import static org.bytedeco.ffmpeg.global.avcodec.av_packet_free;
+import static org.bytedeco.ffmpeg.global.avcodec.av_packet_rescale_ts;
+import static org.bytedeco.ffmpeg.global.avcodec.av_packet_side_data_new;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_alloc_context3;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_find_encoder_by_name;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_free_context;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_open2;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_parameters_from_context;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_receive_packet;
+import static org.bytedeco.ffmpeg.global.avcodec.avcodec_send_frame;
+import static org.bytedeco.ffmpeg.global.avformat.AVIO_FLAG_WRITE;
+import static org.bytedeco.ffmpeg.global.avformat.av_interleaved_write_frame;
+import static org.bytedeco.ffmpeg.global.avformat.av_write_trailer;
+import static org.bytedeco.ffmpeg.global.avformat.avformat_alloc_output_context2;
+import static org.bytedeco.ffmpeg.global.avformat.avformat_free_context;
+import static org.bytedeco.ffmpeg.global.avformat.avformat_new_stream;
+import static org.bytedeco.ffmpeg.global.avformat.avformat_write_header;
+import static org.bytedeco.ffmpeg.global.avformat.avio_closep;
+import static org.bytedeco.ffmpeg.global.avformat.avio_open;
+import static org.bytedeco.ffmpeg.global.avutil.AV_PIX_FMT_RGB24;
+import static org.bytedeco.ffmpeg.global.avutil.av_display_rotation_set;
+import static org.bytedeco.ffmpeg.global.avutil.av_frame_alloc;
+import static org.bytedeco.ffmpeg.global.avutil.av_frame_free;
+import static org.bytedeco.ffmpeg.global.avutil.av_frame_get_buffer;
+import static org.bytedeco.ffmpeg.global.swscale.SWS_BICUBIC;
+import static org.bytedeco.ffmpeg.global.swscale.sws_freeContext;
+import static org.bytedeco.ffmpeg.global.swscale.sws_getContext;
+import static org.bytedeco.ffmpeg.global.swscale.sws_scale;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
-/** Small video files whose frames tell their numbers by their colour, written by the program {@code ffmpeg} of the same jar. */
+import io.github.vila4j.VilaImage;
+import java.nio.file.Path;
+import org.bytedeco.ffmpeg.avcodec.AVCodec;
+import org.bytedeco.ffmpeg.avcodec.AVCodecContext;
+import org.bytedeco.ffmpeg.avcodec.AVPacket;
+import org.bytedeco.ffmpeg.avcodec.AVPacketSideData;
+import org.bytedeco.ffmpeg.avformat.AVFormatContext;
+import org.bytedeco.ffmpeg.avformat.AVIOContext;
+import org.bytedeco.ffmpeg.avformat.AVStream;
+import org.bytedeco.ffmpeg.avutil.AVFrame;
+import org.bytedeco.ffmpeg.avutil.AVRational;
+import org.bytedeco.ffmpeg.global.avutil;
+import org.bytedeco.ffmpeg.swscale.SwsContext;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.PointerPointer;
+
+/** Small video files whose frames tell their numbers by their grey. */
 final class Clip {
   static final int WIDTH = 34;
   static final int HEIGHT = 18;
 
-  private Clip() {}
+  /** How a clip is encoded. */
+  enum Kind {
+    /** Exact: what is read back is what was written. */
+    LOSSLESS("ffv1", avutil.AV_PIX_FMT_BGR0, 0),
+    /** With frames that are stored in another order than they are shown. */
+    REORDERED("mpeg4", avutil.AV_PIX_FMT_YUV420P, 2),
+    /** Every frame takes the same number of bytes. */
+    RAW("rawvideo", avutil.AV_PIX_FMT_BGR24, 0);
 
-  /** The grey of frame {@code number}, far enough from its neighbours' for lossy codecs. */
-  static int grey(int number) {
-    return 20 + 7 * number;
+    private final String codec;
+    private final int pixelFormat;
+    private final int reordered;
+
+    Kind(String codec, int pixelFormat, int reordered) {
+      this.codec = codec;
+      this.pixelFormat = pixelFormat;
+      this.reordered = reordered;
+    }
   }
 
-  /** The pixels of frame {@code number}: grey, but for a red first row. */
+  private Clip() {}
+
+  /** The pixels of frame {@code number}: grey, far enough from its neighbours' for lossy codecs, but for a red first row. */
   static byte[] pixels(int number) {
     byte[] rgb = new byte[3 * WIDTH * HEIGHT];
     for (int i = 0; i < rgb.length; i++) {
-      rgb[i] = (byte) (i < 3 * WIDTH ? (i % 3 == 0 ? 200 : 0) : grey(number));
+      rgb[i] = (byte) (i < 3 * WIDTH ? (i % 3 == 0 ? 200 : 0) : 20 + 7 * number);
     }
     return rgb;
   }
 
-  /** Encodes {@code count} frames at 25 a second. */
-  static Path write(Path file, int count, String... options) throws IOException, InterruptedException {
-    ByteArrayOutputStream raw = new ByteArrayOutputStream();
-    for (int i = 0; i < count; i++) {
-      raw.write(pixels(i));
+  /** Which frame this is, by its middle; -1 is a black one. */
+  static int number(VilaImage frame) {
+    int grey = frame.rgb()[3 * (frame.height() / 2 * frame.width() + frame.width() / 2)] & 255;
+    return grey < 10 ? -1 : Math.round((grey - 20) / 7f);
+  }
+
+  /** Writes {@code count} frames at 25 a second in the container of the file's name. */
+  static Path write(Path file, int count, Kind kind) {
+    return write(file, count, kind, 0);
+  }
+
+  /** The same with a rotation in degrees that players are to apply. */
+  static Path write(Path file, int count, Kind kind, double rotation) {
+    AVFormatContext format = new AVFormatContext(null);
+    check(avformat_alloc_output_context2(format, null, null, file.toString()));
+    AVCodec encoder = avcodec_find_encoder_by_name(kind.codec);
+    AVCodecContext codec = avcodec_alloc_context3(encoder);
+    AVRational tick = new AVRational().num(1).den(25);
+    codec.width(WIDTH).height(HEIGHT).pix_fmt(kind.pixelFormat).time_base(tick).max_b_frames(kind.reordered).gop_size(9);
+    codec.framerate(new AVRational().num(25).den(1));
+    codec.bit_rate(4_000_000);
+    check(avcodec_open2(codec, encoder, (PointerPointer<?>) null));
+    AVStream stream = avformat_new_stream(format, encoder);
+    stream.time_base(tick);
+    stream.avg_frame_rate(codec.framerate());
+    check(avcodec_parameters_from_context(stream.codecpar(), codec));
+    if (rotation != 0) {
+      AVPacketSideData data = new AVPacketSideData(null);
+      int[] entries = {0};
+      av_packet_side_data_new(data, entries, AV_PKT_DATA_DISPLAYMATRIX, 36, 0);
+      av_display_rotation_set(new IntPointer(data.data()), rotation);
+      stream.codecpar().coded_side_data(data).nb_coded_side_data(1);
     }
-    Path input = file.resolveSibling(file.getFileName() + ".rgb");
-    Files.write(input, raw.toByteArray());
-    List<String> arguments = new ArrayList<>(List.of("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", WIDTH + "x" + HEIGHT));
-    arguments.addAll(List.of("-r", "25", "-i", input.toString()));
-    arguments.addAll(List.of(options));
-    arguments.add(file.toString());
-    run(arguments);
+    AVIOContext output = new AVIOContext(null);
+    check(avio_open(output, file.toString(), AVIO_FLAG_WRITE));
+    format.pb(output);
+    check(avformat_write_header(format, (PointerPointer<?>) null));
+    AVPacket packet = av_packet_alloc();
+    for (int i = 0; i <= count; i++) {
+      AVFrame frame = i < count ? frame(i, kind) : null;
+      check(avcodec_send_frame(codec, frame));
+      if (frame != null) {
+        av_frame_free(frame);
+      }
+      while (avcodec_receive_packet(codec, packet) >= 0) {
+        packet.stream_index(0);
+        packet.duration(1);
+        av_packet_rescale_ts(packet, tick, stream.time_base());
+        check(av_interleaved_write_frame(format, packet));
+      }
+    }
+    check(av_write_trailer(format));
+    av_packet_free(packet);
+    avcodec_free_context(codec);
+    avio_closep(output);
+    avformat_free_context(format);
     return file;
   }
 
-  /** Runs {@code ffmpeg}. */
-  static void run(List<String> arguments) throws IOException, InterruptedException {
-    String program = Loader.load(ffmpeg.class);
-    List<String> command = new ArrayList<>(List.of(program, "-nostdin", "-loglevel", "error", "-y"));
-    command.addAll(arguments);
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    Map<String, String> environment = builder.environment();
-    environment.put("LD_LIBRARY_PATH", Path.of(program).getParent().toString());
-    Process process = builder.start();
-    String output = new String(process.getInputStream().readAllBytes());
-    if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
-      throw new IOException(String.join(" ", command) + ": " + output);
+  private static AVFrame frame(int number, Kind kind) {
+    AVFrame frame = av_frame_alloc();
+    frame.width(WIDTH).height(HEIGHT).format(kind.pixelFormat).pts(number);
+    check(av_frame_get_buffer(frame, 0));
+    SwsContext scaler =
+        sws_getContext(
+            WIDTH, HEIGHT, AV_PIX_FMT_RGB24, WIDTH, HEIGHT, kind.pixelFormat, SWS_BICUBIC, null, null, (DoublePointer) null);
+    try (BytePointer pixels = new BytePointer(pixels(number));
+        PointerPointer<BytePointer> planes = new PointerPointer<>(pixels, null, null, null);
+        IntPointer rows = new IntPointer(3 * WIDTH, 0, 0, 0)) {
+      check(sws_scale(scaler, planes, rows, 0, HEIGHT, frame.data(), frame.linesize()));
     }
+    sws_freeContext(scaler);
+    return frame;
   }
 
-  /** Which frame of a clip this is, by its middle. */
-  static int number(VilaImage frame) {
-    int grey = frame.rgb()[3 * (frame.height() / 2 * frame.width() + frame.width() / 2)] & 255;
-    return grey == 0 ? -1 : Math.round((grey - 20) / 7f);
+  private static void check(int result) {
+    assertTrue(result >= 0, "FFmpeg's error " + result);
   }
 }
