@@ -25,7 +25,7 @@ import org.bytedeco.javacpp.BytePointer;
  * Whether a prompt makes sense (the order of turns, as many images as marks, a template that exists) is checked when it is used.
  */
 public final class Prompt {
-  /** A turn; with {@code marked} its parts are videos and then text whose {@code <image>} marks are filled by the prompt's images. */
+  /** A turn; with {@code marked} its parts are videos, then text whose {@code <image>} marks are filled by the prompt's images. */
   private record Turn(Role role, boolean marked, List<PromptPart> parts) {}
 
   private final List<Turn> turns;

@@ -9,8 +9,8 @@ import java.util.Objects;
  *
  * @param rule how they are spread over the video
  * @param frames how many, 1 to 4096
- * @param fps with {@link FrameRule#ROUNDED}: above 0, so many a second from the start on, at most {@code frames}; 0 spreads them over
- *     the whole video. At most 1000
+ * @param fps with {@link FrameRule#ROUNDED}: above 0, so many a second from the start on, at most {@code frames}; 0 spreads them
+ *     over the whole video. At most 1000
  */
 public record VideoSampling(FrameRule rule, int frames, double fps) {
   /** A black frame, in {@link #frameIndices}. */
@@ -31,8 +31,8 @@ public record VideoSampling(FrameRule rule, int frames, double fps) {
    * The numbers of the frames to show, ascending; {@link #BLACK} stands for a black frame of the size of the video's last one.
    *
    * @param frameCount how many frames the video has
-   * @param frameRate its frames per second; 0 where there is no such thing, as with a list of images, and then {@link #fps} has no
-   *     effect
+   * @param frameRate its frames per second; 0 where there is no such thing, as with a list of images, and then {@link #fps} has
+   *     no effect
    * @return the numbers, counted from 0
    * @throws InvalidArgumentException when a number is out of bounds, or when the only frame of a video would stand behind black ones
    */

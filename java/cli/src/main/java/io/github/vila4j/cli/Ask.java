@@ -36,7 +36,10 @@ final class Ask extends BaseCommand {
       description = "A video file, or a folder of images that are its frames; may be repeated. Videos come before the text.")
   private List<Path> videos = List.of();
 
-  @Option(names = "--frames", paramLabel = "N", description = "How many frames of each video to look at. Default: the model's own number.")
+  @Option(
+      names = "--frames",
+      paramLabel = "N",
+      description = "How many frames of each video to look at. Default: the model's own number.")
   private Integer frames;
 
   @Option(names = "--json", description = "Print one JSON object when the answer is complete.")

@@ -50,7 +50,8 @@ class VideoTest {
     assertNotEquals(0, one);
     assertEquals(8 * one, usage("image_tokens", "--video", folder));
     assertEquals(3 * one, usage("image_tokens", "--video", folder, "--frames", "3"));
-    assertEquals(7 * one, usage("image_tokens", "--video", folder, "--video", folder, "--frames", "3", "--image", Run.image("wide.png")));
+    String[] both = {"--video", folder, "--video", folder, "--frames", "3", "--image", Run.image("wide.png")};
+    assertEquals(7 * one, usage("image_tokens", both));
   }
 
   /** An AVI file of uncompressed 8x4 frames, whose {@code count} stands in its header. */

@@ -54,8 +54,8 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.PointerPointer;
 
 /**
- * The first video stream of a file. Frames come in the order they are shown, as 8-bit RGB by swscale's default conversion. Frame count
- * and rate are computed as OpenCV does, whose values VILA's own code uses.
+ * The first video stream of a file. Frames come in the order they are shown, as 8-bit RGB by swscale's default conversion. Frame
+ * count and rate are computed as OpenCV does, whose values VILA's own code uses.
  */
 final class FfmpegReader implements VideoDecoder.Reader {
   /** Below this a number of seconds, or of frames in a second, is none (OpenCV's bound). */

@@ -121,7 +121,8 @@ class FfmpegDecoderTest {
     String message = assertThrows(DamagedFileException.class, () -> numbers(text, OLD)).getMessage();
     assertEquals(text + ": not a video file (Invalid data found when processing input)", message);
     Path sound = Files.write(folder.resolve("sound.wav"), silence());
-    assertEquals(sound + ": there is no video in it", assertThrows(DamagedFileException.class, () -> numbers(sound, OLD)).getMessage());
+    String noVideo = assertThrows(DamagedFileException.class, () -> numbers(sound, OLD)).getMessage();
+    assertEquals(sound + ": there is no video in it", noVideo);
     Path missing = folder.resolve("missing.mp4");
     assertEquals(missing + ": no such file or folder", assertThrows(NotFoundException.class, () -> Video.of(missing)).getMessage());
     Path one = Clip.write(folder.resolve("one.mkv"), 1, Clip.Kind.LOSSLESS);
