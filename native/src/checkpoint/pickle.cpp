@@ -7,7 +7,6 @@
 #include <limits>
 #include <set>
 #include <string_view>
-#include <unordered_map>
 
 #include "common/error.h"
 #include "common/utf8.h"
@@ -70,6 +69,25 @@ enum Opcode : uint8_t {
   kFrame = 0x95,
 };
 
+/// The opcodes of pickletools that are not read.
+struct Refused {
+  uint8_t opcode;
+  const char* name;
+};
+constexpr Refused kRefused[] = {
+    {'0', "POP"},          {'1', "POP_MARK"},       {'2', "DUP"},
+    {'B', "BINBYTES"},     {'C', "SHORT_BINBYTES"}, {'F', "FLOAT"},
+    {'I', "INT"},          {'L', "LONG"},           {'P', "PERSID"},
+    {'S', "STRING"},       {'T', "BINSTRING"},      {'U', "SHORT_BINSTRING"},
+    {'V', "UNICODE"},      {'d', "DICT"},           {'g', "GET"},
+    {'i', "INST"},         {'l', "LIST"},           {'o', "OBJ"},
+    {'p', "PUT"},          {0x81, "NEWOBJ"},        {0x82, "EXT1"},
+    {0x83, "EXT2"},        {0x84, "EXT4"},          {0x8B, "LONG4"},
+    {0x8D, "BINUNICODE8"}, {0x8E, "BINBYTES8"},     {0x8F, "EMPTY_SET"},
+    {0x90, "ADDITEMS"},    {0x91, "FROZENSET"},     {0x92, "NEWOBJ_EX"},
+    {0x96, "BYTEARRAY8"},  {0x97, "NEXT_BUFFER"},   {0x98, "READONLY_BUFFER"},
+};
+
 bool is_control(char c) { return (c >= 0 && c < 0x20) || c == 0x7F; }
 
 std::string hexadecimal(uint8_t value) {
@@ -78,8 +96,17 @@ std::string hexadecimal(uint8_t value) {
   return text;
 }
 
+/// "INST (0x69)", or the number alone of what is no opcode.
+std::string refused_name(uint8_t opcode) {
+  for (const Refused& refused : kRefused) {
+    if (refused.opcode == opcode) return std::string(refused.name) + " (" + hexadecimal(opcode) + ")";
+  }
+  return hexadecimal(opcode);
+}
+
 /// Values refer to each other by their place in the machine's list, so that a pickle that makes a ring of them does no harm.
 using Place = uint32_t;
+constexpr Place kUnset = std::numeric_limits<Place>::max();
 
 enum class Kind : uint8_t {
   none,          ///< also booleans and floats: nothing of a tensor is one
@@ -120,6 +147,7 @@ struct Value {
   const StorageType* type = nullptr;
   std::string_view text;  ///< in the pickle
   std::vector<Place> items;
+  bool holds_tensors = false;  ///< of a dict: whether one of its values is a tensor
 };
 
 class Machine {
@@ -216,22 +244,29 @@ class Machine {
     if (value.kind != kind) bad("on ", name_of(value.kind), ", expected ", name_of(kind));
     return value;
   }
-  void extend(Kind kind, const std::vector<Place>& items) {
-    if (kind == Kind::dict && items.size() % 2 != 0) bad("a key without a value");
-    std::vector<Place>& all = top_of_kind(kind).items;
+  void extend_list(const std::vector<Place>& items) {
+    std::vector<Place>& all = top_of_kind(Kind::list).items;
     all.insert(all.end(), items.begin(), items.end());
+  }
+  void extend_dict(const std::vector<Place>& items) {
+    if (items.size() % 2 != 0) bad("a key without a value");
+    Value& dict = top_of_kind(Kind::dict);
+    dict.items.insert(dict.items.end(), items.begin(), items.end());
+    for (size_t i = 1; i < items.size(); i += 2) dict.holds_tensors |= values_[items[i]].kind == Kind::tensor;
   }
 
   // Memo
 
   void put(uint64_t key) {
-    if (memo_.size() >= kMaxValues) bad("more than ", kMaxValues, " values in the memo");
-    memo_[key] = top();
+    if (key >= kMaxValues) bad("memo ", key, ", expected less than ", kMaxValues);
+    const Place place = top();
+    if (key >= memo_.size()) memo_.resize(key + 1, kUnset);
+    if (memo_[key] == kUnset) ++memo_count_;
+    memo_[key] = place;
   }
   void get(uint64_t key) {
-    const auto it = memo_.find(key);
-    if (it == memo_.end()) bad("memo ", key, " was never set");
-    push(it->second);
+    if (key >= memo_.size() || memo_[key] == kUnset) bad("memo ", key, " was never set");
+    push(memo_[key]);
   }
 
   // Objects
@@ -250,9 +285,9 @@ class Machine {
   /// A persistent id is ("storage", type, key, place it was saved from, elements).
   void push_storage(const Value& id) {
     const auto is = [&](size_t i, Kind kind) { return values_[id.items[i]].kind == kind; };
-    if (id.kind != Kind::tuple || id.items.size() < 5 || !is(0, Kind::text) || values_[id.items[0]].text != "storage" ||
-        !is(1, Kind::storage_type) || !is(2, Kind::text) || values_[id.items[2]].text.size() > kMaxKey ||
-        !is(4, Kind::integer) || values_[id.items[4]].number < 0) {
+    if (id.kind != Kind::tuple || id.items.size() != 5 || !is(0, Kind::text) || values_[id.items[0]].text != "storage" ||
+        !is(1, Kind::storage_type) || !is(2, Kind::text) || values_[id.items[2]].text.size() > kMaxKey || !is(4, Kind::integer) ||
+        values_[id.items[4]].number < 0) {
       bad("a persistent id that is no storage");
     }
     const Place key = id.items[2];
@@ -264,8 +299,12 @@ class Machine {
     storage.items = {key};
   }
 
+  /// Looks at no more than a shape may have: a pickle can name one tuple any number of times.
   bool is_sizes(Place place) const {
     const Value& sizes = values_[place];
+    if (sizes.kind == Kind::tuple && sizes.items.size() > kMaxRank) {
+      bad("a shape or strides of ", sizes.items.size(), " numbers, at most ", kMaxRank, " are accepted");
+    }
     return sizes.kind == Kind::tuple && std::all_of(sizes.items.begin(), sizes.items.end(), [this](Place item) {
              return values_[item].kind == Kind::integer && values_[item].number >= 0;
            });
@@ -274,8 +313,8 @@ class Machine {
   /// _rebuild_tensor_v2(storage, first, shape, strides, requires_grad, backward hooks[, metadata])
   void push_tensor(const Value& arguments) {
     const std::vector<Place>& items = arguments.items;
-    if (items.size() < 6 || values_[items[0]].kind != Kind::storage || values_[items[1]].kind != Kind::integer ||
-        values_[items[1]].number < 0 || !is_sizes(items[2]) || !is_sizes(items[3]) ||
+    if (items.size() < 6 || items.size() > 7 || values_[items[0]].kind != Kind::storage ||
+        values_[items[1]].kind != Kind::integer || values_[items[1]].number < 0 || !is_sizes(items[2]) || !is_sizes(items[3]) ||
         values_[items[2]].items.size() != values_[items[3]].items.size()) {
       bad("_rebuild_tensor_v2 of something else than storage, offset, shape and strides");
     }
@@ -349,17 +388,17 @@ class Machine {
       }
       case kAppend: {
         const Place item = pop();
-        return extend(Kind::list, {item});
+        return extend_list({item});
       }
-      case kAppends: return extend(Kind::list, pop_to_mark());
+      case kAppends: return extend_list(pop_to_mark());
       case kSetitem: {
         const Place item = pop(), key = pop();
-        return extend(Kind::dict, {key, item});
+        return extend_dict({key, item});
       }
-      case kSetitems: return extend(Kind::dict, pop_to_mark());
+      case kSetitems: return extend_dict(pop_to_mark());
       case kBinput: return put(unsigned_number(1));
       case kLongBinput: return put(unsigned_number(4));
-      case kMemoize: return put(memo_.size());
+      case kMemoize: return put(memo_count_);
       case kBinget: return get(unsigned_number(1));
       case kLongBinget: return get(unsigned_number(4));
       case kGlobal: {
@@ -374,7 +413,7 @@ class Machine {
         top_of_kind(Kind::dict);
         return;
       default:
-        fail(ErrorCode::unsupported, path_, ": pickle opcode ", hexadecimal(opcode), " at byte ", start_,
+        fail(ErrorCode::unsupported, path_, ": pickle opcode ", refused_name(opcode), " at byte ", start_,
              ", which a checkpoint of tensors does not need");
     }
   }
@@ -386,7 +425,8 @@ class Machine {
   std::vector<Value> values_;
   std::vector<Place> stack_;
   std::vector<size_t> marks_;  ///< heights of the stack
-  std::unordered_map<uint64_t, Place> memo_;
+  std::vector<Place> memo_;    ///< by key; writers count them up
+  uint64_t memo_count_ = 0;    ///< of the keys that are set
 };
 
 std::vector<int64_t> sizes_of(const Machine& machine, Place place) {
@@ -420,21 +460,9 @@ PickledTensor describe(const Machine& machine, const Value& key, const Value& va
   tensor.type = storage.type;
   tensor.storage_elements = static_cast<uint64_t>(storage.number);
   tensor.first = static_cast<uint64_t>(machine.value(value.items[1]).number);
-  if (const size_t rank = machine.value(value.items[2]).items.size(); rank > kMaxRank) {
-    fail(ErrorCode::bad_file, machine.path(), ": tensor ", tensor.name, ": shape has ", rank, " numbers, at most ", kMaxRank,
-         " are accepted");
-  }
   tensor.shape = sizes_of(machine, value.items[2]);
   tensor.strides = sizes_of(machine, value.items[3]);
   return tensor;
-}
-
-bool holds_tensors(const Machine& machine, const Value& dict) {
-  if (dict.kind != Kind::dict) return false;
-  for (size_t i = 1; i < dict.items.size(); i += 2) {
-    if (machine.value(dict.items[i]).kind == Kind::tensor) return true;
-  }
-  return false;
 }
 
 /// The dict of tensors: the whole, or the only one in it.
@@ -448,10 +476,10 @@ const Value& find_state(const Machine& machine, const Value& whole) {
     states.push_back(&state);
     keys += (keys.empty() ? "" : ", ") + key;
   };
-  if (holds_tensors(machine, whole)) add(whole, "at the top");
+  if (whole.holds_tensors) add(whole, "at the top");
   for (size_t i = 0; i + 1 < whole.items.size() && states.size() < 2; i += 2) {
     const Value &key = machine.value(whole.items[i]), &value = machine.value(whole.items[i + 1]);
-    if (holds_tensors(machine, value)) add(value, key.kind == Kind::text ? printable(key.text) : name_of(key.kind));
+    if (value.holds_tensors) add(value, key.kind == Kind::text ? printable(key.text) : name_of(key.kind));
   }
   if (states.empty()) fail(ErrorCode::bad_file, machine.path(), ": holds no tensors");
   if (states.size() > 1) {

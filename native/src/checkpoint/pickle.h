@@ -37,9 +37,9 @@ struct PickledTensor {
 /// Read are the opcodes of protocols 2 to 5 that such states use, and these globals: torch._utils._rebuild_tensor_v2,
 /// torch._utils._rebuild_parameter, collections.OrderedDict (and what is set on one, which is passed over), the storage types of
 /// torch. Throws unsupported for every other opcode and global, naming it; bad_file for a pickle that is cut off or contradicts
-/// itself, one of more than 32 MiB, 2^20 values or as many memo entries, marks nested deeper than 64, tensors of more than 8
+/// itself, one of more than 32 MiB or 2^20 values, a memo key beyond 2^20, marks nested deeper than 64, tensors of more than 8
 /// dimensions, a tensor's name that is listed twice, is longer than 1024 bytes, is not UTF-8 or holds a control character. Nothing
-/// recurses, and memory is bounded by these limits.
+/// recurses, memory is bounded by these limits, and time grows with the pickle's size, whatever it refers to how often.
 std::vector<PickledTensor> read_pickled_tensors(const uint8_t* data, uint64_t size, const std::string& path);
 
 }  // namespace vila

@@ -15,9 +15,10 @@ namespace {
 constexpr uint32_t kLocalHeader = 0x04034B50, kDirectoryHeader = 0x02014B50, kEnd = 0x06054B50, kZip64End = 0x06064B50,
                    kZip64Locator = 0x07064B50;
 constexpr uint64_t kLocalHeaderSize = 30, kDirectoryHeaderSize = 46, kEndSize = 22, kZip64EndSize = 56, kZip64LocatorSize = 20;
-constexpr uint64_t kMaxComment = 0xFFFF;
+constexpr uint64_t kMaxComment = 0xFFFF, kMaxDirectory = 32ULL << 20, kMaxName = 512;
 constexpr uint64_t kElsewhere16 = 0xFFFF, kElsewhere32 = 0xFFFFFFFF;  ///< the value stands in a zip64 record
 constexpr uint64_t kEncryptedFlags = 1U | 1U << 6 | 1U << 13;
+constexpr uint64_t kSizesBehind = 1U << 3;  ///< the local header leaves the sizes to a record behind the contents
 constexpr uint16_t kZip64Extra = 1;
 
 /// Little-endian numbers of a byte range, each read checked.
@@ -108,6 +109,10 @@ Directory find_directory(const Bytes& file) {
     fail(ErrorCode::bad_file, file.path(), ": zip archive: directory of ", directory.bytes, " bytes at byte ", directory.offset,
          ", expected to end at byte ", behind);
   }
+  if (directory.bytes > kMaxDirectory) {
+    fail(ErrorCode::bad_file, file.path(), ": zip archive: directory of ", directory.bytes, " bytes, at most ", kMaxDirectory,
+         " are accepted");
+  }
   if (directory.entries > directory.bytes / kDirectoryHeaderSize) {
     fail(ErrorCode::bad_file, file.path(), ": zip archive: ", directory.entries, " members in a directory of ", directory.bytes,
          " bytes");
@@ -115,12 +120,12 @@ Directory find_directory(const Bytes& file) {
   return directory;
 }
 
-/// Sizes and place of a member, with what its zip64 field says. The field holds, in this order, the numbers that the header leaves
-/// to it.
+/// Sizes and place of a member.
 struct Extent {
   uint64_t size, stored, header;
 };
 
+/// Takes from the zip64 field what the header leaves to it; the field holds these numbers in this order.
 void apply_zip64(const Bytes& file, uint64_t at, uint64_t length, Extent& extent, const std::string& member) {
   for (const uint64_t end = at + length; end - at >= 4;) {
     const uint64_t id = file.u16(at), bytes = file.u16(at + 2);
@@ -140,15 +145,26 @@ void apply_zip64(const Bytes& file, uint64_t at, uint64_t length, Extent& extent
     }
     at += bytes;
   }
+  for (const uint64_t value : {extent.size, extent.stored, extent.header}) {
+    if (value == kElsewhere32) fail(ErrorCode::bad_file, member, ": no zip64 field, but its header refers to one");
+  }
 }
 
-/// Where the contents start: behind the local header, which must repeat the name and the method.
-uint64_t contents_offset(const Bytes& file, uint64_t header, std::string_view name, uint64_t limit, const std::string& member) {
+/// Where the contents start: behind the local header, which must repeat name, method and, unless it leaves them out, sizes.
+uint64_t contents_offset(const Bytes& file, const Extent& extent, std::string_view name, uint64_t limit,
+                         const std::string& member) {
+  const uint64_t header = extent.header;
   if (header > limit || kLocalHeaderSize > limit - header || file.u32(header) != kLocalHeader) {
     fail(ErrorCode::bad_file, member, ": no local header at byte ", header);
   }
   const uint64_t name_length = file.u16(header + 26), extra_length = file.u16(header + 28);
-  if (name_length != name.size() || file.text(header + kLocalHeaderSize, name_length) != name || file.u16(header + 8) != 0) {
+  const uint64_t flags = file.u16(header + 6);
+  const auto same_size = [&](uint64_t at) {
+    const uint64_t size = file.u32(at);
+    return size == extent.size || size == kElsewhere32 || (size == 0 && (flags & kSizesBehind) != 0);
+  };
+  if (name_length != name.size() || file.text(header + kLocalHeaderSize, name_length) != name || file.u16(header + 8) != 0 ||
+      (flags & kEncryptedFlags) != 0 || !same_size(header + 18) || !same_size(header + 22)) {
     fail(ErrorCode::bad_file, member, ": the local header at byte ", header, " contradicts the directory");
   }
   return header + kLocalHeaderSize + name_length + extra_length;
@@ -172,10 +188,10 @@ Listed read_entry(const Bytes& file, const Directory& directory, uint64_t& at) {
     fail(ErrorCode::bad_file, file.path(), ": zip archive: the directory entry at byte ", at, " reaches beyond the directory");
   }
   const std::string_view name = file.text(at + kDirectoryHeaderSize, name_length);
-  if (name.empty() || invalid_utf8_offset(name) != std::string_view::npos ||
+  if (name.empty() || name.size() > kMaxName || invalid_utf8_offset(name) != std::string_view::npos ||
       std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
-    fail(ErrorCode::bad_file, file.path(), ": zip archive: the name in the directory entry at byte ", at,
-         " is empty, not UTF-8 or holds a control character");
+    fail(ErrorCode::bad_file, file.path(), ": zip archive: the name in the directory entry at byte ", at, " is empty, longer than ",
+         kMaxName, " bytes, not UTF-8 or holds a control character");
   }
   const std::string member = file.path() + ": zip member " + printable(name);
   if ((file.u16(at + 8) & kEncryptedFlags) != 0) fail(ErrorCode::unsupported, member, ": is encrypted");
@@ -187,7 +203,7 @@ Listed read_entry(const Bytes& file, const Directory& directory, uint64_t& at) {
   if (extent.size != extent.stored) {
     fail(ErrorCode::bad_file, member, ": ", extent.stored, " stored bytes, expected its size, ", extent.size);
   }
-  const uint64_t offset = contents_offset(file, extent.header, name, directory.offset, member);
+  const uint64_t offset = contents_offset(file, extent, name, directory.offset, member);
   if (offset > directory.offset || extent.size > directory.offset - offset) {
     fail(ErrorCode::bad_file, member, ": ", extent.size, " bytes at byte ", offset, ", but the directory starts at byte ",
          directory.offset);

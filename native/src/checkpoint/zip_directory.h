@@ -18,7 +18,8 @@ struct ZipMember {
 /// The members of the archive whose bytes are `data`, by name; zip64 included. `path` is for messages. Checksums are not compared.
 /// Throws unsupported for members that are compressed or encrypted and for archives of several volumes; bad_file (with file,
 /// member, found, expected) for an archive that is cut off or has bytes behind its end, a member listed twice, one that reaches
-/// beyond the space before the directory or overlaps another, a local header that contradicts the directory.
+/// beyond the space before the directory or overlaps another, a local header that contradicts the directory,
+/// a directory of more than 32 MiB, a member's name that is longer than 512 bytes.
 std::map<std::string, ZipMember> read_zip_directory(const uint8_t* data, uint64_t size, const std::string& path);
 
 }  // namespace vila
