@@ -85,7 +85,7 @@ final class ModelFolder {
     config.addProperty("model_max_length", ModelShape.MAX_POSITIONS);
     config.addProperty("vocab_size", shape.vocab());
     config.addProperty("eos_token_id", tokenizer.id(TokenizerFiles.END));
-    config.addProperty("tie_word_embeddings", false);
+    config.addProperty("tie_word_embeddings", true);
     config.addProperty("torch_dtype", type);
     return config;
   }

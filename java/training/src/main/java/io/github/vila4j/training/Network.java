@@ -194,8 +194,8 @@ final class Network {
     return y.unsqueeze(2).expand(b, y.size(1), times, t, d).reshape(b, y.size(1) * times, t, d);
   }
 
-  /** Logits [R, vocab] of rows [R, hidden]. */
+  /** Logits [R, vocab] of rows [R, hidden]; the head is the table of embeddings. */
   Tensor logits(Tensor rows) {
-    return product(rows, llm("lm_head")).to(ScalarType.Float);
+    return product(rows, llm("model.embed_tokens")).to(ScalarType.Float);
   }
 }

@@ -108,8 +108,9 @@ final class Weights implements AutoCloseable {
     part = Part.LLM;
     int h = shape.hidden();
     int kv = shape.kvHeads() * shape.headDim();
-    double scale = 1 / Math.sqrt(2.0 * shape.layers());
-    add(part, "model.embed_tokens.weight", 0.5, 0, shape.vocab(), h);
+    // Blocks begin by changing little, so that a token's own row, which is also its row of the head, shows through: copying is easy.
+    double scale = 0.3 / Math.sqrt(2.0 * shape.layers());
+    add(part, "model.embed_tokens.weight", 1 / Math.sqrt(h), 0, shape.vocab(), h);
     for (int i = 0; i < shape.layers(); i++) {
       String l = "model.layers." + i + ".";
       vector(part, l + "input_layernorm.weight", h, 1);
@@ -123,7 +124,6 @@ final class Weights implements AutoCloseable {
       matrix(part, l + "mlp.down_proj.weight", scale, h, shape.ffn());
     }
     vector(part, "model.norm.weight", h, 1);
-    matrix(part, "lm_head.weight", 0.5, shape.vocab(), h);
 
     PROBES.forEach((name, classes) -> matrix(Part.PROBE, name + ".weight", 1, classes, c));
   }
