@@ -122,6 +122,26 @@ public final class Items {
     return rng.chance(0.7) ? fewShot.label(Task.ICL_LABEL_8, images - 1) : fewShot.rule(Task.ICL_RULE_8, images - 1);
   }
 
+  /**
+   * Short phrases, each with its made-up label, some of them again and again.
+   *
+   * @param phrases how many different ones, 2 to 9
+   * @param count how many lines
+   * @return a phrase and its label each
+   */
+  public List<Turn> recall(int phrases, int count) {
+    List<String> labels = rng.shuffled(Words.LABELS);
+    List<Turn> known = new ArrayList<>();
+    while (known.size() < phrases) {
+      Thing thing = maker.thing();
+      String phrase = thing.colour().word() + " " + thing.shape().word();
+      if (known.stream().noneMatch(turn -> turn.question().equals(phrase))) {
+        known.add(new Turn(phrase, labels.get(known.size())));
+      }
+    }
+    return IntStream.range(0, count).mapToObj(i -> rng.pick(known)).toList();
+  }
+
   /** The turns, with the images before the first question or behind it. */
   private List<Turn> marked(List<Turn> turns, int images) {
     List<Turn> result = new ArrayList<>(turns);

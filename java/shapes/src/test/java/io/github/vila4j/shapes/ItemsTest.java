@@ -130,6 +130,19 @@ class ItemsTest {
   }
 
   @Test
+  void recalledPhrasesKeepTheirLabels() {
+    for (int i = 0; i < 50; i++) {
+      List<Turn> lines = Items.begin(Split.TRAIN, 7, i).recall(4, 20);
+      assertEquals(20, lines.size());
+      Map<String, String> labels = new HashMap<>();
+      for (Turn line : lines) {
+        assertEquals(line.answer(), labels.computeIfAbsent(line.question(), phrase -> line.answer()));
+      }
+      assertTrue(labels.size() <= 4 && Set.copyOf(labels.values()).size() == labels.size(), labels.toString());
+    }
+  }
+
+  @Test
   void tasksHaveNames() {
     assertEquals(Task.ICL_LABEL_4, Task.of("icl-label-4"));
     assertEquals(4, Task.ICL_LABEL_4.shots());

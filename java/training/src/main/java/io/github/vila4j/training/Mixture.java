@@ -13,8 +13,6 @@ import java.util.List;
 
 /** What the stages are fed with. */
 final class Mixture {
-  /** How much is learnt from a made-up label where it stands for the first time: it cannot be known. */
-  private static final float UNKNOWN_LABEL = 0.1f;
   private static final Task[] QUESTIONS = {
     Task.VQA_COLOUR, Task.VQA_SHAPE, Task.VQA_COUNT, Task.VQA_WHERE, Task.VQA_RELATION, Task.VQA_LOOK, Task.VQA_READ, Task.CAPTION
   };
@@ -43,7 +41,7 @@ final class Mixture {
           yield document(items, tokenizer, rng.between(2, 4), most);
         }
         if (draw < 80) {
-          yield labelled(items, tokenizer, true, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
+          yield labelled(items, tokenizer, true, rng.between(5, 14));
         }
         if (draw < 92) {
           yield Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
@@ -81,10 +79,13 @@ final class Mixture {
   /** Text only. */
   private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
-    if (draw < 40) {
+    if (draw < 20) {
+      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(10, 25)));
+    }
+    if (draw < 50) {
       return conversation(items, tokenizer, false, progress < 0.25 ? 1 : progress < 0.4 ? 2 : progress < 0.6 ? 3 : 6);
     }
-    if (draw < 65) {
+    if (draw < 68) {
       return labelled(items, tokenizer, false, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
     }
     if (draw < 73) {
@@ -124,7 +125,7 @@ final class Mixture {
     List<Float> weights = new ArrayList<>();
     for (int i = 0; i < labels.size(); i++) {
       boolean known = item.task().name().startsWith("ICL_RULE") || labels.subList(0, i).contains(labels.get(i));
-      weights.add(known ? 1 : UNKNOWN_LABEL);
+      weights.add(known ? 1 : Sequence.UNKNOWN_LABEL);
     }
     return drawn
         ? Sequence.document(tokenizer, item.scenes(), labels, weights)

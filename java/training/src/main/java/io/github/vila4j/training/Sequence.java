@@ -18,6 +18,8 @@ import java.util.List;
  */
 record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   static final int IMAGE = -1;
+  /** How much is learnt from a made-up label where it stands for the first time: it cannot be known. */
+  static final float UNKNOWN_LABEL = 0.1f;
 
   /** Positions once each image takes {@code imageTokens}. */
   int length(int imageTokens) {
@@ -121,6 +123,17 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
       builder.image().answer(texts.get(i) + "\n", weights.get(i));
     }
     return builder.build(scenes);
+  }
+
+  /** Phrases in brackets and their labels; a label counts little where it stands for the first time. */
+  static Sequence recall(BytePairs tokenizer, List<Turn> lines) {
+    Builder builder = new Builder(tokenizer);
+    for (int i = 0; i < lines.size(); i++) {
+      Turn line = lines.get(i);
+      boolean known = lines.subList(0, i).contains(line);
+      builder.text("[" + line.question() + "] ", 0).answer(line.answer() + "\n", known ? 1 : UNKNOWN_LABEL);
+    }
+    return builder.build(List.of());
   }
 
   /** The same with the images put into words. */
