@@ -26,10 +26,10 @@ record Recipe(String size, long seed, int positions, int images, List<Stage> sta
         "demo", seed, 1024, 40,
         List.of(
             new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(1500, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(5000, scale), 2.5e-3, true, true),
+            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(8000, scale), 2e-3, true, true),
             new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(300, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.INTERLEAVED, MODEL, updates(7000, scale), 1e-3, true, true),
-            new Stage(Stage.Kind.TUNING, MODEL, updates(9000, scale), 1e-3, true, true)));
+            new Stage(Stage.Kind.INTERLEAVED, MODEL, updates(8000, scale), 1e-3, true, true),
+            new Stage(Stage.Kind.TUNING, MODEL, updates(8000, scale), 1e-3, true, true)));
   }
 
   static int updates(int count, double scale) {
