@@ -6,16 +6,18 @@ import os
 import shutil
 from types import SimpleNamespace
 
+import llava_hf
 import numpy
 import nvila
 import small_models
+import text
 import tokenizer_files
 import torch
 import vila15
 from PIL import Image
 from slow_llama import SlowLlama
 from tokenizer_files import write_json
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from vila_source import Source
 
 TORCH = {"torch_dtype": "bfloat16", "transformers_version": "4.36.2"}
@@ -308,11 +310,15 @@ def make_dynamic_s2(options):
     def tokenizer(folder):
         return tokenizer_files.write_qwen2(folder, 643, TRAINED + MEDIA, QWEN2_CHAT)
 
+    texts = text.strings(["<|im_end|>", "<image>", "[PAD]"])
     make_nvila(
         options, "nvila-dynamic-s2", 21, "VisionTowerDynamicS2", "mlp_downsample", 16, tokenizer, False,
         {"image_aspect_ratio": "dynamic_s2", "dynamic_s2": True, "s2_scales": "16,32,48", "s2_max_split_size": 16},
         ["photo.png", "wide.png", "tiny.png"], ["photo.png", "wide.png", "tall.jpg", "square.jpg"],
     )  # fmt: skip
+    folder = os.path.join(options.out, "nvila-dynamic-s2")
+    saved = AutoTokenizer.from_pretrained(os.path.join(folder, "model", "llm"))
+    llava_hf.write_vectors(os.path.join(folder, "tokenizer_vectors.json"), saved, texts)
 
 
 def make_lite(options):
@@ -340,7 +346,79 @@ def make_2x2(options):
     )  # fmt: skip
 
 
+def make_llava_hf(options):
+    """LLaVA-1.5 of llava-hf: CLIP, shortest edge and centre crop, tokenizer.json of the LlamaTokenizerFast kind, padded vocabulary."""
+    folder, model = os.path.join(options.out, "llava15-hf"), os.path.join(options.out, "llava15-hf", "model")
+    from transformers import CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    os.makedirs(model)
+    tokenizer_model = os.path.join(model, "tokenizer.model")
+    tokenizer_files.sentencepiece_model(tokenizer_model, 600)
+    tokenizer = llava_hf.write_tokenizer(model, llava_hf.llama_tokenizer(tokenizer_model, ["<image>", "<pad>"], False))
+    text_config = {k: v for k, v in llama_keys(vocab_size=640, num_hidden_layers=2).items() if k not in TORCH}
+    vision_config = {
+        "hidden_act": "quick_gelu", "hidden_size": 32, "image_size": 30, "intermediate_size": 64, "layer_norm_eps": 1e-05,
+        "model_type": "clip_vision_model", "num_attention_heads": 2, "num_channels": 3, "num_hidden_layers": 3, "patch_size": 6,
+        "projection_dim": 32,
+    }  # fmt: skip
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**vision_config), text_config=LlamaConfig(**text_config), image_token_index=600,
+        vision_feature_layer=-2, vision_feature_select_strategy="default", projector_hidden_act="gelu", attn_implementation="eager",
+    )  # fmt: skip
+    llava = LlavaForConditionalGeneration(config)
+    small_models.spread(
+        llava, 51, {"lm_head.weight": 2.5 / 48**0.5, "embed_tokens.weight": 1.0, "class_embedding": 0.5}, torch.float16
+    )
+    write_json(
+        os.path.join(model, "config.json"),
+        {
+            "architectures": ["LlavaForConditionalGeneration"], "ignore_index": -100, "image_token_index": 600, "model_type": "llava",
+            "pad_token_id": 601, "projector_hidden_act": "gelu", "text_config": text_config | {"torch_dtype": "float16"},
+            "tie_word_embeddings": False, "torch_dtype": "float16", "transformers_version": "4.36.0", "vision_config": vision_config,
+            "vision_feature_layer": -2, "vision_feature_select_strategy": "default", "vocab_size": 640,
+        },
+    )  # fmt: skip
+    write_json(
+        os.path.join(model, "preprocessor_config.json"),
+        {
+            "crop_size": {"height": 30, "width": 30}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,
+            "do_rescale": True, "do_resize": True, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_processor_type": "CLIPImageProcessor", "image_std": [0.26862954, 0.26130258, 0.27577711],
+            "processor_class": "LlavaProcessor", "resample": 3, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 30},
+        },
+    )  # fmt: skip
+    write_json(os.path.join(model, "generation_config.json"), {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 601})
+    # The names of llava-hf's files, which differ from those of today's modules.
+    names = {"model.language_model.": "language_model.model.", "lm_head.": "language_model.lm_head.", "model.vision_tower.": "vision_tower."}
+    names["model.multi_modal_projector."] = "multi_modal_projector."
+    tensors = {}
+    for key, value in llava.state_dict().items():
+        before = next(name for name in names if key.startswith(name))
+        tensors[names[before] + key[len(before) :]] = value
+    vision = {k.replace("vision_tower.", "vision_tower.vision_model.") if "vision_model" not in k and k.startswith("vision_tower.") else k: v
+              for k, v in tensors.items()}  # fmt: skip
+    small_models.save_sharded(model, vision, 3, torch.float16)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 30, "width": 30})
+    prompts = {
+        "text_only": (["How many apples are on the table?"], "USER: How many apples are on the table? ASSISTANT:", []),
+        "one_image": ([ONE], f"USER: {ONE} ASSISTANT:", ["photo.png"]), "two_images": ([TWO], f"USER: {TWO} ASSISTANT:", ["wide.png", "tall.jpg"]),
+        "few_shot": ([FEW], f"USER: {FEW} ASSISTANT:", ["photo.png", "gray.png", "tiny.png"]),
+        "multi_turn": (TALK, f"USER: {TALK[0]} ASSISTANT: {TALK[1]}</s>USER: {TALK[2]} ASSISTANT:", ["square.jpg"]),
+    }  # fmt: skip
+    images = open_images(options, "photo.png", "wide.png", "tall.jpg", "gray.png", "tiny.png", "square.jpg")
+    llava_hf.run(folder, llava, processor, tokenizer, images, prompts, [2])
+    texts = text.strings(["<image>", "</s>", "<pad>"])
+    llava_hf.write_vectors(os.path.join(folder, "tokenizer_vectors.json"), tokenizer, texts)
+    # The other form that such files have: no normaliser, the space in front by the pre-tokenizer.
+    os.makedirs(os.path.join(folder, "metaspace"))
+    metaspace = llava_hf.llama_tokenizer(tokenizer_model, ["<image>", "<pad>"], True)
+    metaspace = llava_hf.write_tokenizer(os.path.join(folder, "metaspace"), metaspace)
+    llava_hf.write_vectors(os.path.join(folder, "metaspace_vectors.json"), metaspace, texts)
+
+
 CASES = {
+    "llava15-hf": make_llava_hf,
     "vila15-s2-siglip": make_s2,
     "vila15-internvit-yi": make_internvit,
     "nvila-dynamic-s2": make_dynamic_s2,

@@ -243,7 +243,9 @@ class VILA_API Prompt {
 class VILA_API TokenizedPrompt {
  public:
   std::string text;                   ///< the turns in their template, `<image>` marking each image
-  std::vector<int32_t> input_ids;     ///< one placeholder id per image
+  /// As the model's tokenizer gives them for `text`, one placeholder id per image. NVILA's line end behind each image is among the
+  /// positions of the sequence, but it is neither text nor part of an image's span.
+  std::vector<int32_t> input_ids;
   int32_t sequence_length = 0;        ///< positions after the placeholders are replaced by image tokens
   std::vector<int32_t> image_spans;   ///< start, length of each image in that sequence, flattened pairs
 };

@@ -40,23 +40,32 @@ void check_features(const JsonObject& config, const std::string& model_type) {
     object(ErrorCode::unsupported, config.name(), ": partial_rotary_factor is ", config.value().at("partial_rotary_factor").dump(),
          ", supported is 1");
   }
-  if (config.has("rope_parameters")) object(ErrorCode::unsupported, config.name(), ": rope_parameters is not supported");
 }
 
-/// What positions are divided by: rope_scaling, else what VILA sets when it is asked for more positions than were trained.
-double read_rope_scale(const JsonObject& config, int64_t max_positions) {
-  if (config.has("rope_scaling")) {
-    const JsonObject scaling = config.object("rope_scaling");
-    const std::string type = scaling.has("rope_type") ? scaling.string("rope_type") : scaling.string("type");
-    if (type == "default") return 1;
-    if (type != "linear") {
-      object(ErrorCode::unsupported, scaling.name(), ": type is \"", type, "\", supported are linear and default");
-      return 1;
-    }
-    return scaling.number("factor", 1, 1024);
+/// What positions are divided by, as `rope_scaling` says it, or `rope_parameters` of transformers 5; none where that says nothing.
+std::optional<double> configured_rope_scale(const JsonObject& config) {
+  const char* key = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  if (!config.has(key)) return std::nullopt;
+  const JsonObject rope = config.object(key);
+  const std::string type = rope.has("rope_type") ? rope.string("rope_type") : rope.string("type", "default");
+  if (type == "linear") return rope.number("factor", 1, 1024);
+  if (type != "default") {
+    object(ErrorCode::unsupported, rope.name(), ": type is \"", type, "\", supported are linear and default");
   }
+  return std::nullopt;
+}
+
+/// The configured scale. Else ceil(model_max_length / max_position_embeddings), what VILA's loader sets when it is asked for more
+/// positions than were trained; its trainer asks, and saves the scale too.
+double read_rope_scale(const JsonObject& config, int64_t max_positions) {
+  if (const auto scale = configured_rope_scale(config)) return *scale;
   const int64_t wanted = config.integer("model_max_length", 1, kMaxPositions, max_positions);
   return wanted > max_positions ? std::ceil(static_cast<double>(wanted) / static_cast<double>(max_positions)) : 1;
+}
+
+double read_rope_theta(const JsonObject& config) {
+  const bool inside = config.has("rope_parameters") && config.object("rope_parameters").has("rope_theta");
+  return (inside ? config.object("rope_parameters") : config).number("rope_theta", 1, 1e12, 10000);
 }
 
 /// Adds the ids of a key that holds an id or a list of ids.
@@ -116,7 +125,7 @@ LanguageSpec read_language(const JsonObject& config, const std::string& model_ty
     fail(ErrorCode::bad_file, config.name(), ": the head size ", s.head_dim, " is odd, expected an even one");
   s.intermediate = config.integer("intermediate_size", 1, kMaxWidth);
   s.vocab = config.integer("vocab_size", 1, kMaxVocab);
-  s.rope_theta = config.number("rope_theta", 1, 1e12, 10000);
+  s.rope_theta = read_rope_theta(config);
   s.rms_eps = config.number("rms_norm_eps", 1e-12, 1, 1e-6);
   const int64_t positions = config.integer("max_position_embeddings", 1, kMaxPositions);
   s.rope_scale = read_rope_scale(config, positions);

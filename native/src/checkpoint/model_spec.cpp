@@ -142,7 +142,7 @@ CheckpointDescription read_three_folders(const Root& root) {
     if (nvila) {
       spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;
       spec.prompt.image_token_id = nvila_image_token(spec.tokenizer.folder);
-      spec.prompt.newline_after_image = true;
+      spec.prompt.newline_after_image = spec.prompt.strip_turns = true;
       spec.video.rule = FrameRule::rounded;
       spec.prompt.max_length = spec.language.max_positions;  // NVILA cuts to model_max_length only in training.
     } else {
@@ -299,6 +299,8 @@ CheckpointDescription read_llava_hf(const Root& root) {
         [](int64_t place) { return "multi_modal_projector.linear_" + std::to_string(place / 2 + 1); }, root.config.name());
   });
   add_prompt(d, root, [&] {
+    // transformers reads the fast tokenizer's file where there is one, and the two differ in the texts behind special tokens.
+    if (is_file(in_folder(spec.tokenizer.folder, "tokenizer.json"))) spec.tokenizer.kind = TokenizerSpec::Kind::bpe_json;
     spec.prompt.template_id = "llava15";
     spec.prompt.template_reason = "a llava-hf checkpoint";
     spec.prompt.tokenization = PromptSpec::Tokenization::inline_token;

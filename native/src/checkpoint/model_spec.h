@@ -104,6 +104,8 @@ struct PromptSpec {
   std::string template_id;          ///< the checkpoint's own; see the template table
   std::string template_reason;      ///< why it was chosen, one phrase for doctor
   std::optional<std::string> system;  ///< stands in template_id for the table's system text
+  bool without_system = false;      ///< template_id is written without its system turn, unless the prompt has a system text
+  bool strip_turns = false;         ///< NVILA: white space at both ends of a turn is left out
   /// VILA 1.0/1.5 tokenise each chunk between images alone; NVILA and llava-hf tokenise in one pass with an image token.
   enum class Tokenization { chunks, inline_token } tokenization = Tokenization::chunks;
   int64_t image_token_id = -200;

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 
+#include "checkpoint/chat_template.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_readers.h"
 #include "common/problems.h"
@@ -39,32 +40,26 @@ std::string tokenizer_eos(const std::string& folder) {
                                                      : config->string("eos_token");
 }
 
-/// The system text that a chat template in Jinja writes where a conversation has none: the first `<|im_start|>system` whose text is
-/// spelled out up to `<|im_end|>` and not put together from parts.
-std::optional<std::string> chat_ml_system(const std::string& jinja) {
-  constexpr std::string_view kBegin = "<|im_start|>system", kEnd = "<|im_end|>", kEscapedLineEnd = "\\n";
-  for (size_t at = jinja.find(kBegin); at != std::string::npos; at = jinja.find(kBegin, at + 1)) {
-    std::string text = jinja.substr(at + kBegin.size());
-    const size_t end = text.find(kEnd);
-    if (end == std::string::npos) break;
-    text.resize(end);
-    for (size_t i = text.find(kEscapedLineEnd); i != std::string::npos; i = text.find(kEscapedLineEnd, i)) text.replace(i, 2, "\n");
-    if (text.starts_with('\n') && text.find_first_of("'\"{}") == std::string::npos) return text.substr(1);
-  }
-  return std::nullopt;
-}
-
-/// The system text of the tokenizer's own chat template; none where it has no template or no such text.
-std::optional<std::string> tokenizer_system(const std::string& folder) {
-  const auto config = read_if_there(in_folder(folder, "tokenizer_config.json"));
-  if (!config || !config->has("chat_template")) return std::nullopt;
-  const Json& value = config->value().at("chat_template");
-  return value.is_string() ? chat_ml_system(value.get<std::string>()) : std::nullopt;
-}
-
 void set(PromptSpec& prompt, const char* id, const std::string& reason) {
   prompt.template_id = id;
   prompt.template_reason = reason;
+}
+
+/// NVILA renders its prompts with the chat template of the tokenizer, or with one of its own that config.json names.
+void choose_qwen2(PromptSpec& prompt, const TemplateEvidence& e) {
+  set(prompt, "qwen2", "a Qwen2 language model");
+  if (e.root.has("chat_template")) {
+    object(ErrorCode::unsupported, e.root.name(), ": chat_template is ", e.root.value().at("chat_template").dump(),
+           ", supported for a Qwen2 language model is \"qwen2\", or none for the tokenizer's own");
+  }
+  attempt([&] {
+    const std::optional<ChatTemplate> own = find_chat_template(e.tokenizer_folder);
+    if (!own) return;
+    prompt.system = read_chat_ml(own->jinja, own->where).text;
+    prompt.without_system = !prompt.system;
+    prompt.template_reason = prompt.system ? "a Qwen2 language model, with the system text of its chat template"
+                                           : "a Qwen2 language model, without a system turn as in its chat template";
+  });
 }
 
 /// Llama-3 was trained first with <|end_of_text|> between turns (May 2024), later with <|eot_id|> ("Fix", LongVILA).
@@ -139,11 +134,7 @@ void choose_template(PromptSpec& prompt, const TemplateEvidence& e) {
     const auto it = std::find(kNamedTemplates.begin(), kNamedTemplates.end(), named->get<std::string>());
     if (it != kNamedTemplates.end()) return set(prompt, *it, "named by chat_template");
   }
-  if (e.language.model_type == "qwen2") {
-    prompt.system = tokenizer_system(e.tokenizer_folder);
-    return set(prompt, "qwen2",
-               prompt.system ? "a Qwen2 language model, with the system text of its chat template" : "a Qwen2 language model");
-  }
+  if (e.language.model_type == "qwen2") return choose_qwen2(prompt, e);
   const std::map<std::string, int64_t> added = read_added_tokens(e.tokenizer_folder);
   if (added.contains("<|start_header_id|>") || added.contains("<|eot_id|>")) return choose_llama_3(prompt, e, added);
   if (added.contains("<|im_start|>") || added.contains("<|im_end|>"))

@@ -24,6 +24,7 @@ struct PromptPart {
   std::string text;
   int32_t image = kText;            ///< >= 0: an image; then, and for kUnplaced, text is empty
   bool frame = false;               ///< the image is a frame of a video
+  bool behind_image = false;        ///< a line end that nobody wrote: only for models that have none of their own there
 };
 
 struct PromptTurn {
@@ -48,7 +49,8 @@ std::vector<std::string> template_ids();
 std::vector<std::string> template_stop_tokens(const std::string& template_id);
 
 /// The prompt in its template: text and images in reading order, neighbouring texts joined, up to where the answer starts. A line end
-/// follows each frame of a video, unless the model has one after every image anyway.
+/// follows each frame of a video, unless the model has one after every image anyway. With
+/// spec.strip_turns the white space at the ends of each turn is left out.
 /// Checks the prompt: at least one turn, the last is the user's, no unplaced marks, known template.
 std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSpec& spec);
 /// Chunks as one text, `<image>` for each image. Text that holds `<image>` cannot be told from an image in it: never split it.
@@ -58,6 +60,7 @@ std::string prompt_text(const std::vector<PromptPart>& chunks);
 struct PromptSlot {
   int32_t id = 0;                   ///< token id; for an image the placeholder id
   int32_t image = -1;               ///< index of the image, or -1
+  bool behind_image = false;        ///< of the line end that the model puts behind an image: in the sequence, not in its text
 };
 /// Ids and image slots by the spec's tokenization rule:
 /// - chunks (tokenizer_image_token of the VILA 1.0 and 1.5 code): the texts between images, empty ones included, are tokenised

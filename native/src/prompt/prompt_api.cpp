@@ -134,7 +134,7 @@ Prompt& Prompt::place_images(const std::vector<Image>& images) {
     std::vector<PromptPart> front;
     for (size_t i = 0; i < images.size(); ++i) {
       front.push_back({{}, next++});
-      front.push_back({"\n", PromptPart::kText});
+      front.push_back({"\n", PromptPart::kText, false, true});
     }
     parts.insert(parts.begin(), front.begin(), front.end());
     impl_->has_marks = true;

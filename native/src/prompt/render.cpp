@@ -3,6 +3,7 @@
 #include "common/error.h"
 #include "prompt/prompt.h"
 #include "prompt/templates.h"
+#include "tokenizer/unicode.h"
 
 namespace vila {
 namespace {
@@ -36,6 +37,27 @@ class Chunks {
   std::vector<PromptPart> parts_;
 };
 
+/// Takes white space off a turn's ends: of the texts before its first and behind its last character or image.
+void strip(std::vector<PromptPart>& parts) {
+  const auto is_text = [](const PromptPart& part) { return part.image == PromptPart::kText; };
+  for (auto part = parts.begin(); part != parts.end() && is_text(*part); ++part) {
+    part->text = strip_left(part->text);
+    if (!part->text.empty()) break;
+  }
+  for (auto part = parts.rbegin(); part != parts.rend() && is_text(*part); ++part) {
+    part->text = strip_right(part->text);
+    if (!part->text.empty()) break;
+  }
+}
+
+/// A turn's parts as this model takes them.
+std::vector<PromptPart> parts_of(const PromptTurn& turn, const PromptSpec& spec) {
+  std::vector<PromptPart> parts = turn.parts;
+  if (spec.newline_after_image) std::erase_if(parts, [](const PromptPart& part) { return part.behind_image; });
+  if (spec.strip_turns) strip(parts);
+  return parts;
+}
+
 }  // namespace
 
 std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSpec& spec) {
@@ -52,16 +74,17 @@ std::vector<PromptPart> render_prompt(const Prompt::Impl& prompt, const PromptSp
   const std::optional<std::string> own = row.id == spec.template_id ? spec.system : std::nullopt;
   if (const std::optional<std::string>& system = prompt.system.has_value() ? prompt.system : own) {
     chunks.text(row.system_prefix).text(*system).text(row.system_suffix);
-  } else if (row.system != nullptr) {
+  } else if (row.system != nullptr && !(row.id == spec.template_id && spec.without_system)) {
     chunks.text(row.system_prefix).text(row.system).text(row.system_suffix);
   }
   bool first = true;
   for (const PromptTurn& turn : prompt.turns) {
     if (turn.role == Role::user) {
-      chunks.text(first ? row.first_user_prefix : row.user_prefix).parts(turn.parts).text(row.user_suffix).text(row.assistant_prefix);
+      chunks.text(first ? row.first_user_prefix : row.user_prefix).parts(parts_of(turn, spec));
+      chunks.text(row.user_suffix).text(row.assistant_prefix);
       first = false;
     } else {
-      chunks.text(row.answer_prefix).parts(turn.parts).text(row.answer_suffix);
+      chunks.text(row.answer_prefix).parts(parts_of(turn, spec)).text(row.answer_suffix);
     }
   }
   return chunks.take();

@@ -22,7 +22,7 @@ class Slots {
   void text(const Ids& ids) { std::for_each(ids.begin(), ids.end(), [this](int32_t id) { text(id); }); }
   void image(int32_t index) {
     slots_.push_back({placeholder_, index});
-    text(after_image_);
+    for (const int32_t id : after_image_) slots_.push_back({id, -1, true});
   }
   std::vector<PromptSlot> take() { return std::move(slots_); }
 

@@ -93,7 +93,9 @@ TokenizedPrompt tokenize(const Engine& engine, const Prompt& prompt) {
   const std::vector<PromptSlot> slots = tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec());
   TokenizedPrompt result;
   result.text = prompt_text(views.chunks);
-  for (const PromptSlot& slot : slots) result.input_ids.push_back(slot.id);
+  for (const PromptSlot& slot : slots) {
+    if (!slot.behind_image) result.input_ids.push_back(slot.id);
+  }
   std::vector<int32_t> image_tokens;
   for (const ImageView& view : views.images) image_tokens.push_back(static_cast<int32_t>(engine.vision().token_count(view)));
   ExpandedSpans spans = expand_spans(slots, image_tokens);

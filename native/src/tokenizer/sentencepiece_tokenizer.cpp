@@ -16,18 +16,6 @@ constexpr uint64_t kMaxModelBytes = 64ULL << 20;
 // A protobuf message continues where it ends: these bytes set normalizer_spec (3) { add_dummy_prefix (3) = false }.
 constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
 
-std::string strip_left(const std::string& text) {
-  size_t at = 0;
-  while (at < text.size() && is_python_space(code_point_at(text, at))) at += character_length(text, at);
-  return text.substr(at);
-}
-
-std::string strip_right(const std::string& text) {
-  size_t end = text.size();
-  while (end > 0 && is_python_space(code_point_at(text, character_before(text, end)))) end = character_before(text, end);
-  return text.substr(0, end);
-}
-
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& folder, std::optional<bool> legacy)

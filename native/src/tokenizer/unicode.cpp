@@ -61,6 +61,18 @@ bool is_word(char32_t c) {
          (c >= 0x1F170 && c <= 0x1F189) || c == 0x200C || c == 0x200D;
 }
 
+std::string strip_left(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && is_python_space(code_point_at(text, at))) at += character_length(text, at);
+  return std::string(text.substr(at));
+}
+
+std::string strip_right(std::string_view text) {
+  size_t end = text.size();
+  while (end > 0 && is_python_space(code_point_at(text, character_before(text, end)))) end = character_before(text, end);
+  return std::string(text.substr(0, end));
+}
+
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
   result.reserve(text.size());

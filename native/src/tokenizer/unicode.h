@@ -30,6 +30,10 @@ bool is_python_space(char32_t c);
 /// `\w` of Unicode Technical Standard 18: Alphabetic, Mark, Decimal_Number, Connector_Punctuation, Join_Control.
 bool is_word(char32_t c);
 
+/// The text without the is_python_space() characters at its start; at its end. `text` is UTF-8.
+std::string strip_left(std::string_view text);
+std::string strip_right(std::string_view text);
+
 /// Replaces every occurrence of `from` (not empty), left to right.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 

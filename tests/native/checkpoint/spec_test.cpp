@@ -99,7 +99,8 @@ TEST_CASE("language model: what would change the computation is refused") {
         "5:{}/llm/config.json: rope_scaling: type is \"dynamic\", supported are linear and default");
   CHECK(llm_error(R"({"rope_scaling":{"rope_type":"llama3","factor":8}})") ==
         "5:{}/llm/config.json: rope_scaling: type is \"llama3\", supported are linear and default");
-  CHECK(llm_error(R"({"rope_parameters":{"rope_theta":10000}})") == "5:{}/llm/config.json: rope_parameters is not supported");
+  CHECK(llm_error(R"({"rope_parameters":{"rope_type":"yarn","factor":8}})") ==
+        "5:{}/llm/config.json: rope_parameters: type is \"yarn\", supported are linear and default");
   CHECK(llm_error(R"({"quantization_config":{"quant_method":"gptq"}})") ==
         "5:{}/llm/config.json: quantization_config: quant_method is \"gptq\", supported is awq");
   CHECK(root_error(R"({"quantization_config":{"quant_method":"gptq"}})") ==
@@ -146,6 +147,18 @@ TEST_CASE("positions: linear scaling, given or by model_max_length") {
       Edited({}).patch("llm/config.json", R"({"rope_scaling":{"type":"linear","factor":4.0}})").spec().language;
   CHECK(given.rope_scale == 4);
   CHECK(given.max_positions == 2048);
+  const auto scale = [](const char* patch) { return Edited({}).patch("llm/config.json", patch).spec().language.rope_scale; };
+  CHECK(scale(R"({"rope_scaling":{"rope_type":"linear","factor":2}})") == 2);
+  CHECK(scale(R"({"rope_scaling":{"rope_type":"linear","type":"linear","factor":2},"model_max_length":4096})") == 2);
+  CHECK(scale(R"({"rope_scaling":{"type":"default"}})") == 1);
+  CHECK(scale(R"({"rope_parameters":{"rope_type":"linear","type":"linear","factor":2.5,"rope_theta":10000}})") == 2.5);
+  const LanguageSpec newer =
+      Edited({})
+          .patch("llm/config.json", R"({"rope_theta":null,"rope_parameters":{"rope_type":"default","rope_theta":5e6}})")
+          .spec()
+          .language;
+  CHECK(newer.rope_theta == 5e6);
+  CHECK(newer.rope_scale == 1);
   const ModelSpec wanted = Edited({}).patch("llm/config.json", R"({"model_max_length":1100})").spec();
   CHECK(wanted.language.rope_scale == 3);  // ceil(1100 / 512)
   CHECK(wanted.language.max_positions == 1536);

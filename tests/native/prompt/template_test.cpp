@@ -117,3 +117,23 @@ TEST_CASE("an unknown template is named with the known ones") {
   CHECK(error_of([&] { template_stop_tokens("Plain"); }) == "1:prompt template is \"Plain\"" + known);
   CHECK(error_of([&] { text_of(one_turn(), ""); }) == "1:prompt template is \"\"" + known);
 }
+
+TEST_CASE("NVILA: no white space at a turn's ends, and no line ends that nobody wrote behind images") {
+  const uint8_t pixel[3] = {1, 2, 3};
+  const Image image = Image::from_rgb(pixel, 3, 1, 1);
+  PromptSpec spec;
+  spec.template_id = "plain";
+  const auto text = [&](const std::string& turn, int images, bool marked) {
+    Prompt prompt;
+    marked ? prompt.add_marked_turn(Role::user, turn) : prompt.begin_turn(Role::user).add_text(turn);
+    prompt.place_images(std::vector<Image>(static_cast<size_t>(images), image));
+    return prompt_text(render_prompt(prompt.impl(), spec));
+  };
+  CHECK(text(" a ", 2, false) == "<image>\n<image>\n a \n");
+  spec.newline_after_image = spec.strip_turns = true;
+  CHECK(text(" a ", 2, false) == "<image><image> a\n");
+  CHECK(text(" \n<image> \n", 1, true) == "<image>\n");
+  CHECK(text(" a <image> b\u3000\u001c", 1, true) == "a <image> b\n");
+  CHECK(text("\n <image>\n", 1, true) == "<image>\n");
+  CHECK(text(" \t", 0, true) == "\n");
+}

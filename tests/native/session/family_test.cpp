@@ -171,7 +171,17 @@ struct Loaded {
     CHECK(tokens < kFeatures);
   }
 
-  /// The user's words in the row's template, `<image>` for each image, and the ids of that text.
+  /// The ids of positions without NVILA's line end behind each image, which is no part of the text.
+  std::vector<int> text_ids(const std::vector<int>& ids) const {
+    std::vector<int> kept;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const bool behind = row.rule == Rule::nvila && i > 0 && ids[i - 1] == model->info().image_placeholder_id;
+      if (!behind) kept.push_back(ids[i]);
+    }
+    return kept;
+  }
+
+  /// The user's words in the row's template, `<image>` for each image, and the ids of all positions.
   std::vector<int> expected_ids(const std::string& words) const {
     const std::string text = row.before + words + row.after;
     const Tokenizer tokenizer = model->tokenizer();
@@ -197,7 +207,7 @@ struct Loaded {
     const TokenizedPrompt tokenized = model->tokenize(prompt);
     CHECK(tokenized.text == row.before + words + row.after);
     std::vector<int> ids = expected_ids(words);
-    REQUIRE(tokenized.input_ids == ids);
+    REQUIRE(tokenized.input_ids == text_ids(ids));
     const int placeholder = model->info().image_placeholder_id;
     std::vector<int> spans;
     int position = 0;
@@ -354,7 +364,10 @@ std::vector<Row> square_rows() {
           folder / "llm/tokenizer_config.json",
           R"({"chat_template": "{%- if tools %}{{- '<|im_start|>system\\n' }}{%- endif %}{%- if messages[0]['role'] == 'system' %})"
           R"({{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\nYou are )"
-          R"(Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}{%- endif %}"})");
+          R"(Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}{%- endif %})"
+          R"({%- for message in messages %})"
+          R"({{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}{%- endfor %})"
+          R"({%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"})");
     };
   });
   add(nvila_8b_row(), as_is);
@@ -618,9 +631,12 @@ TEST_CASE("NVILA: the ids of a prompt, one by one") {
   const int im_start = 258, im_end = 259, mark = 263, two_line_ends = 256;
   ids.push_back(im_start), text("system\nYou are a helpful assistant"), ids.push_back(im_end), text("\n");
   ids.push_back(im_start), text("user\n");
-  ids.insert(ids.end(), {mark, '\n', mark, '\n', two_line_ends});
+  ids.insert(ids.end(), {mark, mark, two_line_ends});
   text("Hi"), ids.push_back(im_end), text("\n"), ids.push_back(im_start), text("assistant\n");
-  CHECK(loaded.model->tokenize(prompt).input_ids == ids);
+  const TokenizedPrompt tokenized = loaded.model->tokenize(prompt);
+  CHECK(tokenized.input_ids == ids);
+  const int32_t tokens = loaded.model->info().tokens_per_image;
+  CHECK(tokenized.sequence_length == static_cast<int32_t>(ids.size()) + 2 * tokens);  // each image, less its mark, and a line end
   CHECK(loaded.model->info().image_placeholder_id == mark);
   CHECK(mark >= loaded.model->info().vocab_size);
 }

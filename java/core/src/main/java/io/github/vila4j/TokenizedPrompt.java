@@ -33,7 +33,7 @@ public final class TokenizedPrompt {
   }
 
   /**
-   * The ids, one placeholder id per image.
+   * The ids of the text, one placeholder id per image. NVILA's line end behind each image is in the sequence, but not among them.
    *
    * @return a copy
    */
