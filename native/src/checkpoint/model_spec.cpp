@@ -9,7 +9,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_readers.h"
 #include "checkpoint/description.h"
-#include "checkpoint/weight_files.h"
+#include "checkpoint/tower_files.h"
 #include "common/problems.h"
 
 namespace vila {
@@ -153,64 +153,6 @@ CheckpointDescription read_three_folders(const Root& root) {
   return d;
 }
 
-constexpr const char* kInnerTower = "model.vision_tower.vision_tower.";
-
-/// Whether the checkpoint's own files hold the tower: looks only at the index, or at a single file's header.
-bool holds_tower(const std::string& folder) {
-  const std::string probe = std::string(kInnerTower) + "vision_model.embeddings.patch_embedding.weight";
-  const WeightFiles files = find_weight_files(folder);
-  for (const auto& [shard, tensors] : files.shards) {
-    if (std::find(tensors.begin(), tensors.end(), probe) != tensors.end()) return true;
-    if (!files.index.empty()) continue;
-    TensorStore store;
-    store.add_file(in_folder(folder, shard));
-    return store.contains(probe);
-  }
-  return false;
-}
-
-/// The folder that mm_vision_tower names: below or beside the checkpoint, by the whole name or its last part; empty if none.
-std::string find_tower_folder(const std::string& folder, const std::string& name) {
-  const fs::path named(name);
-  std::vector<fs::path> tails = {named.filename()};
-  const bool escapes = named.is_absolute() || std::find(named.begin(), named.end(), "..") != named.end();
-  if (!escapes) tails.insert(tails.begin(), named);
-  if (tails.back().empty() || tails.back() == "." || tails.back() == "..") return "";
-  fs::path own = fs::absolute(folder).lexically_normal();
-  if (!own.has_filename()) own = own.parent_path();
-  for (const fs::path& tail : tails) {
-    for (const fs::path& base : {fs::path(folder), own.parent_path()}) {
-      const std::string candidate = (base / tail).string();
-      if (is_file(in_folder(candidate, "config.json"))) return candidate;
-    }
-  }
-  return "";
-}
-
-/// The tower of a one-folder checkpoint.
-struct Tower {
-  std::string weights_folder, prefix;
-  JsonObject config;
-  std::optional<JsonObject> processor;
-};
-
-Tower find_tower(const Root& root) {
-  const std::string name = root.config.string("mm_vision_tower");
-  if (name.find('\0') != std::string::npos)
-    fail(ErrorCode::bad_file, root.config.name(), ": mm_vision_tower holds a NUL character");
-  const std::string own = find_tower_folder(root.folder, name);
-  const bool inside = holds_tower(root.folder);
-  if (!own.empty()) {
-    return {inside ? root.folder : own, inside ? kInnerTower : "", JsonObject::read(in_folder(own, "config.json")),
-            read_if_there(in_folder(own, "preprocessor_config.json"))};
-  }
-  const std::optional<KnownTower> known = known_tower(name);
-  if (inside && known) return {root.folder, kInnerTower, known->config, known->processor};
-  fail(ErrorCode::not_found, root.config.name(), ": mm_vision_tower is ", Json(name).dump(), ", but ",
-       inside ? "its configuration" : "that tower", " is neither in nor beside ", root.folder,
-       inside ? ", and it is none that vila4j knows" : ", nor among its tensors");
-}
-
 /// VILA 1.0 and LLaVA-1.5: everything in one folder, the CLIP tower inside, below or beside it.
 CheckpointDescription read_one_folder(const Root& root) {
   CheckpointDescription d;
@@ -218,7 +160,7 @@ CheckpointDescription read_one_folder(const Root& root) {
   d.language_folder = d.vision_folder = d.projector_folder = root.folder;
   add_language(d, root.config, "llama", in_folder(root.folder, "generation_config.json"));
   d.has_vision = attempt([&] {
-    const Tower tower = find_tower(root);
+    const TowerFiles tower = find_tower(root.folder, root.config);
     d.vision_folder = tower.weights_folder;
     spec.vision = read_tower(tower.config);
     spec.vision.prefix = tower.prefix;

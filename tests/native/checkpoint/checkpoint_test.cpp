@@ -104,12 +104,36 @@ TEST_CASE("one folder: the tower in a sub-folder, inside, beside, and known by n
       const auto checkpoint = Checkpoint::open(folder);
       CHECK(fs::equivalent(checkpoint->vision().files().at(0), dir / "tower" / "model.safetensors"));
     }
-    set_json(dir / "model" / "config.json", "mm_vision_tower", "\"/training/machine/tower\"");
-    CHECK_NOTHROW(Checkpoint::open((dir / "model").string()));
-    // A name cannot lead elsewhere: of "../tower" only the last part counts, and ".." alone is no name.
-    set_json(dir / "model" / "config.json", "mm_vision_tower", "\"x/../../..\"");
-    CHECK(open_error(dir / "model") ==
-          "2:{}/config.json: mm_vision_tower is \"x/../../..\", but that tower is neither in nor beside {}, nor among its tensors");
+    for (const std::string name : {"/training/machine/tower", "../tower", "openai/../tower"}) {
+      set_json(dir / "model" / "config.json", "mm_vision_tower", "\"" + name + "\"");
+      CHECK_NOTHROW(Checkpoint::open((dir / "model").string()));
+    }
+  }
+  SUBCASE("the first place that has it is taken") {
+    const TempDir dir;
+    write_checkpoint(dir / "model", vila10(Layout::one_folder));
+    const auto taken = [&](const std::string& name) {
+      set_json(dir / "model" / "config.json", "mm_vision_tower", "\"" + name + "\"");
+      return fs::relative(Checkpoint::open((dir / "model").string())->vision().files().at(0), dir.path()).parent_path().string();
+    };
+    const auto copy_to = [&](const std::string& place) {
+      fs::create_directories((dir / place).parent_path());
+      fs::copy(dir / "model/tower", dir / place, fs::copy_options::recursive);
+    };
+    copy_to("elsewhere/clip-l");
+    CHECK(taken((dir / "elsewhere/clip-l").string()) == "elsewhere/clip-l");
+    CHECK(taken("../elsewhere/clip-l") == "elsewhere/clip-l");
+    copy_to("clip-l");
+    CHECK(taken((dir / "elsewhere/clip-l").string()) == "clip-l");
+    CHECK(taken("openai/clip-l") == "clip-l");
+    copy_to("model/clip-l");
+    CHECK(taken("openai/clip-l") == "model/clip-l");
+    copy_to("openai/clip-l");
+    CHECK(taken("openai/clip-l") == "openai/clip-l");
+    copy_to("model/openai/clip-l");
+    CHECK(taken("openai/clip-l") == "model/openai/clip-l");
+    copy_to("model/vision_tower");
+    CHECK(taken("openai/clip-l") == "model/vision_tower");
   }
 }
 

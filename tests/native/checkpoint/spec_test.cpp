@@ -226,13 +226,25 @@ TEST_CASE("vision tower: a full CLIP configuration gives its vision part") {
 TEST_CASE("a tower that is only named") {
   Edited edited(vila10());
   fs::remove_all(edited.folder() / "tower");
-  CHECK(edited.error() ==
-        "2:{}/config.json: mm_vision_tower is \"tower\", but that tower is neither in nor beside {}, nor among its tensors");
-  edited.patch("config.json", R"({"mm_vision_tower":""})");
-  CHECK(edited.error() ==
-        "2:{}/config.json: mm_vision_tower is \"\", but that tower is neither in nor beside {}, nor among its tensors");
+  const std::string beside = edited.folder().parent_path().string();
+  const auto missing = [&](const std::string& name, const std::string& places) {
+    edited.patch("config.json", R"({"mm_vision_tower":")" + name + "\"}");
+    CHECK(edited.error() == "2:{}/config.json: mm_vision_tower is \"" + name +
+                                "\", but that tower is not among the checkpoint's tensors, and there is no config.json of it in " +
+                                places);
+  };
+  missing("tower", "{}/vision_tower, {}/tower, " + beside + "/tower");
+  missing("tower/", "{}/vision_tower, {}/tower, " + beside + "/tower");
+  missing("openai/clip-vit-large-patch14-336", "{}/vision_tower, {}/openai/clip-vit-large-patch14-336, " + beside +
+                                                   "/openai/clip-vit-large-patch14-336, {}/clip-vit-large-patch14-336, " + beside +
+                                                   "/clip-vit-large-patch14-336");
+  missing("../other/tower", "{}/vision_tower, {}/../other/tower, " + beside + "/../other/tower, {}/tower, " + beside + "/tower");
+  missing("/training/tower", "{}/vision_tower, {}/tower, " + beside + "/tower, /training/tower");
+  for (const char* name : {"", ".", "..", "/", "x/..", "x/../../.."}) missing(name, "{}/vision_tower");
+  edited.patch("config.json", R"({"mm_vision_tower":"a\nb"})");
+  CHECK(edited.error() == "4:{}/config.json: mm_vision_tower holds a control character");
   edited.patch("config.json", R"({"mm_vision_tower":"a\u0000b"})");
-  CHECK(edited.error() == "4:{}/config.json: mm_vision_tower holds a NUL character");
+  CHECK(edited.error() == "4:{}/config.json: mm_vision_tower holds a control character");
   edited.patch("config.json", R"({"mm_vision_tower":null})");
   CHECK(edited.error() == "4:{}/config.json: mm_vision_tower is missing, expected a string");
 
@@ -241,8 +253,9 @@ TEST_CASE("a tower that is only named") {
   Edited inside(shape);
   fs::remove_all(inside.folder() / "tower");
   CHECK(inside.error() ==
-        "2:{}/config.json: mm_vision_tower is \"tower\", but its configuration is neither in nor beside {}, and it is "
-        "none that vila4j knows");
+        "2:{}/config.json: mm_vision_tower is \"tower\", but vila4j does not know that tower, and there is no config.json of it in "
+        "{}/vision_tower, {}/tower, " +
+            inside.folder().parent_path().string() + "/tower");
   inside.patch("config.json", R"({"mm_vision_tower":"openai/clip-vit-large-patch14-336","mm_hidden_size":1024})");
   const ModelSpec spec = inside.spec();
   CHECK(spec.vision.prefix == "model.vision_tower.vision_tower.");

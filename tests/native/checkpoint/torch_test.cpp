@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "checkpoint/checkpoint.h"
 #include "support/npy.h"
@@ -51,4 +52,25 @@ TEST_CASE("torch: every type, in place and aligned") {
     for (const auto& [name, tensor] : store.all()) CHECK(tensor.offset % 64 == 0);
     CHECK(error_of([&] { store.get("wide"); }) == "5:" + path + ": tensor wide has dtype F64, which vila4j does not read");
   }
+}
+
+TEST_CASE("torch: tensors at any byte") {
+  std::set<uint64_t> residues;
+  for (size_t length = 1; length <= 4; ++length) {  // Of a name in the pickle, which moves all that lies behind.
+    const TempDir dir;
+    const std::string path = (dir / "weights.pt").string();
+    write_torch_file(path,
+                     {float_tensor("f32", DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
+                      float_tensor("f16", DType::f16, {2, 2}, {0.5F, -2, 3, 4}),
+                      float_tensor("bf16", DType::bf16, {2, 2}, {1.5F, -3, 5, 6}),
+                      {std::string(length, 'p'), "U8", {4}, "abcd"}},
+                     "", 1);
+    TensorStore store;
+    store.add_file(path);
+    CHECK(store.get("f32").to_float() == std::vector<float>{1, 2, 3, 4, 5, 6});
+    CHECK(store.get("f16").to_float() == std::vector<float>{0.5F, -2, 3, 4});
+    CHECK(store.get("bf16").to_float() == std::vector<float>{1.5F, -3, 5, 6});
+    residues.insert(store.get("f32").offset % 4);
+  }
+  CHECK(residues == std::set<uint64_t>{0, 1, 2, 3});
 }

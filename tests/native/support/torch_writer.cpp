@@ -1,13 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/torch_writer.h"
 
+#include <algorithm>
+#include <fstream>
 #include <map>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 #include "support/npy.h"
 
 namespace vila::testing {
 namespace {
+
+namespace fs = std::filesystem;
+
+std::string content_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::vector<fs::path> safetensors_in(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+}
+
+/// The name that a safetensors file, or what an index says of it, has among pickles.
+std::string torch_name(std::string text) {
+  replace_all(text, "model-", "pytorch_model-");
+  replace_all(text, "model.safetensors", "pytorch_model.bin");
+  replace_all(text, ".safetensors", ".bin");
+  return text;
+}
 
 std::string little(uint64_t value, int width) {
   std::string bytes;
@@ -113,7 +145,7 @@ std::string zip_archive(const std::vector<std::pair<std::string, std::string>>& 
   return file + std::string(2, '\0');
 }
 
-std::string torch_file(const std::vector<FileTensor>& tensors, const std::string& nested_under) {
+std::string torch_file(const std::vector<FileTensor>& tensors, const std::string& nested_under, uint64_t alignment) {
   PickleWriter pickle;
   pickle.op('}').op('q', std::string(1, '\0'));
   if (!nested_under.empty()) pickle.text(nested_under).op('}');
@@ -132,11 +164,49 @@ std::string torch_file(const std::vector<FileTensor>& tensors, const std::string
   if (!nested_under.empty()) pickle.op('s');
   members.emplace_back("archive/version", "3\n");
   members[0].second = pickle.finish();
-  return zip_archive(members);
+  return zip_archive(members, alignment);
 }
 
-void write_torch_file(const std::filesystem::path& path, const std::vector<FileTensor>& tensors, const std::string& nested_under) {
-  write_file(path, torch_file(tensors, nested_under));
+void write_torch_file(const fs::path& path, const std::vector<FileTensor>& tensors, const std::string& nested_under,
+                      uint64_t alignment) {
+  write_file(path, torch_file(tensors, nested_under, alignment));
+}
+
+std::vector<FileTensor> written_tensors(const fs::path& path) {
+  std::vector<FileTensor> tensors;
+  if (fs::is_directory(path)) {
+    for (const fs::path& file : safetensors_in(path)) {
+      for (FileTensor& tensor : written_tensors(file)) tensors.push_back(std::move(tensor));
+    }
+    return tensors;
+  }
+  const std::string file = content_of(path);
+  size_t length = 0;
+  for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<uint8_t>(file.at(i));
+  const auto header = nlohmann::json::parse(file.substr(8, length));
+  for (const auto& [name, said] : header.items()) {
+    if (name == "__metadata__") continue;
+    const size_t begin = said["data_offsets"][0], end = said["data_offsets"][1];
+    tensors.push_back({name, said["dtype"], said["shape"], file.substr(8 + length + begin, end - begin)});
+  }
+  return tensors;
+}
+
+void store_as_torch(const fs::path& folder, uint64_t alignment, const std::vector<FileTensor>& more) {
+  const std::vector<fs::path> files = safetensors_in(folder);
+  if (files.size() != 1 && !more.empty()) throw std::runtime_error(folder.string() + ": which shard is to hold more?");
+  for (const fs::path& file : files) {
+    std::vector<FileTensor> tensors = written_tensors(file);
+    tensors.insert(tensors.end(), more.begin(), more.end());
+    write_torch_file(folder / torch_name(file.filename().string()), tensors, "", alignment);
+    fs::remove(file);
+  }
+  const fs::path index = folder / "model.safetensors.index.json";
+  if (!fs::exists(index)) return;
+  auto said = nlohmann::json::parse(content_of(index));
+  for (auto& [name, shard] : said["weight_map"].items()) shard = torch_name(shard.get<std::string>());
+  write_file(folder / "pytorch_model.bin.index.json", said.dump(1));
+  fs::remove(index);
 }
 
 }  // namespace vila::testing

@@ -40,8 +40,13 @@ std::string zip_archive(const std::vector<std::pair<std::string, std::string>>& 
 
 /// What torch.save makes of a dict of these tensors (F32, F16, BF16, F64, I64, I32, I16, I8, U8, BOOL), each with a storage of its
 /// own; the archive is named "archive". `nested_under`: the dict is the one value, under this key, of another.
-std::string torch_file(const std::vector<FileTensor>& tensors, const std::string& nested_under = "");
+std::string torch_file(const std::vector<FileTensor>& tensors, const std::string& nested_under = "", uint64_t alignment = 64);
 void write_torch_file(const std::filesystem::path& path, const std::vector<FileTensor>& tensors,
-                      const std::string& nested_under = "");
+                      const std::string& nested_under = "", uint64_t alignment = 64);
+
+/// The tensors of a safetensors file that write_checkpoint() wrote, or, of a folder, of all such files in it.
+std::vector<FileTensor> written_tensors(const std::filesystem::path& path);
+/// Turns the safetensors files of a folder, and their index, into pytorch_model*.bin with its own; `more` goes into a single file.
+void store_as_torch(const std::filesystem::path& folder, uint64_t alignment = 64, const std::vector<FileTensor>& more = {});
 
 }  // namespace vila::testing
