@@ -37,6 +37,21 @@ float f16_to_f32(uint16_t v) {
   return std::bit_cast<float>(sign | ((113 - shift) << 23) | ((mantissa & 0x3FFU) << 13));
 }
 
+uint16_t to_f16(float v) {
+  const auto bits = std::bit_cast<uint32_t>(v);
+  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000U);
+  const uint32_t magnitude = bits & 0x7FFFFFFFU;
+  const auto with_sign = [sign](uint32_t half) { return static_cast<uint16_t>(sign | half); };
+  if (magnitude > 0x7F800000U) return with_sign(0x7E00U);
+  if (magnitude >= 0x47800000U) return with_sign(0x7C00U);  // 65536 and more
+  if (magnitude < 0x38800000U) {                            // below 2^-14: adding 0.5 rounds at the place of the last subnormal bit
+    const float rounded = std::bit_cast<float>(magnitude) + 0.5F;
+    return with_sign(std::bit_cast<uint32_t>(rounded) - 0x3F000000U);
+  }
+  const uint32_t odd = magnitude >> 13 & 1U;
+  return with_sign((magnitude - 0x38000000U + 0xFFFU + odd) >> 13);  // 65520 and more carry into infinity
+}
+
 void to_f32(DType type, const void* source, float* target, size_t count) {
   if (count == 0) return;  // memcpy takes no null pointers, not even for nothing.
   const auto* bytes = static_cast<const uint8_t*>(source);

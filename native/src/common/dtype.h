@@ -25,6 +25,8 @@ const char* name_of(DType t);
 inline float bf16_to_f32(uint16_t v) { return std::bit_cast<float>(static_cast<uint32_t>(v) << 16); }
 /// IEEE binary16, subnormals, infinities and NaN included.
 float f16_to_f32(uint16_t v);
+/// The nearest binary16, ties to even; overflow gives infinity, NaN stays NaN.
+uint16_t to_f16(float v);
 /// Converts `count` elements of type f32, f16 or bf16 to float.
 void to_f32(DType type, const void* source, float* target, size_t count);
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "common/log.h"
+#include "plan/onnxruntime/custom_ops.h"
 #include "plan/onnxruntime/handle.h"
 
 namespace vila::plan::onnxruntime {
@@ -50,7 +51,8 @@ const Environment& environment() {
   check(api, api.CreateEnvWithCustomLogger(forward_log, nullptr, logging_level(), "vila4j", &env), "ONNX Runtime environment");
   Handle<OrtEnv> owned(env, api.ReleaseEnv);
   check(api, api.DisableTelemetryEvents(env), "ONNX Runtime telemetry");
-  instance = new Environment{*search.library, owned.release()};  // never deleted: plans may outlive every static object
+  OrtCustomOpDomain* operators = make_custom_ops(api);
+  instance = new Environment{*search.library, owned.release(), operators};  // never deleted: plans may outlive every static object
   return *instance;
 }
 

@@ -10,6 +10,7 @@ namespace vila::plan::onnxruntime {
 struct Environment {
   Library library;
   OrtEnv* env = nullptr;
+  OrtCustomOpDomain* operators = nullptr;  ///< custom_ops.h
 };
 
 /// Loads the library and makes the environment: its log lines go to vila's listener, its telemetry is off. Any thread. Throws

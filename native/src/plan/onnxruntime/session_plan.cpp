@@ -52,6 +52,7 @@ Handle<OrtSessionOptions> session_options(const Environment& environment, const 
   const auto config = [&](const char* key, const char* value) {
     check(api, api.AddSessionConfigEntry(raw, key, value), join(label, ", ", key));
   };
+  check(api, api.AddCustomOpDomain(raw, environment.operators), label);
   check(api, api.SetSessionLogId(raw, label.c_str()), label);
   check(api, api.SetSessionLogSeverityLevel(raw, logging_level()), label);
   check(api, api.SetSessionGraphOptimizationLevel(raw, ORT_ENABLE_ALL), label);

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention_inline.h"
+#include "kernels/attention_kernels.h"
+
+namespace vila::kernels {
+
+Attention avx512_attention() { return {"avx512", append_inline, attend_inline}; }
+
+}  // namespace vila::kernels

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Activations times packed weights: y[row, n] = sum over k of x[row, k] * w[n, k], in whole numbers within a block of 32 inputs and in
+// float32 across blocks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/packed_matrix.h"
+#include "kernels/quantized_rows.h"
+
+namespace vila::kernels {
+
+/// One implementation, for processors with an instruction set. Stateless.
+struct Product {
+  const char* name;  ///< "portable", "avx2", "avx512vnni"
+  /// Quantises row `row` of `x` [rows, k]: per block scale = largest magnitude / 127, values rounded to the nearest, ties to even.
+  /// Inputs from k up to padded_k become zero. A NaN or infinity makes its block's scale NaN, so that it shows in the product. Rows
+  /// may be quantised at once.
+  void (*quantize)(const float* x, int64_t row, int64_t k, int64_t padded_k, const RowsBuffer& to);
+  /// Computes the outputs of panels [begin, end) for every row: y[row, n] with rows `stride` apart. `rows.k` is the matrix's padded_k.
+  /// `scratch` has scratch_bytes(shape), aligned to 64, and belongs to this call alone. Calls for different panels may run at once.
+  void (*multiply)(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
+                   uint8_t* scratch);
+  size_t (*scratch_bytes)(const PackedShape& shape);
+};
+
+/// The implementations that this processor can run, best first; never empty, the last one is "portable".
+const std::vector<Product>& products();
+
+}  // namespace vila::kernels
