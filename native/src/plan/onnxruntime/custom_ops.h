@@ -4,7 +4,15 @@
 // PackedLinear: y[.., n] = x[.., k] times packed weights (kernels/packed_matrix.h), activations rounded to 8 bits in blocks of 32.
 //   inputs   x f32 [.., k]; weights u8 [PackedShape::bytes()]; bias f32 [n], optional
 //   outputs  y f32 [.., n]
-//   attributes (int)  n, k, group, bits (4, 8), zero (the number of kernels::Zero)
+//   attributes  n, k, group, bits (4, 8), zero (the number of kernels::Zero): int
+//
+// CachedAttention: rotary causal attention of new positions behind those of an fp16 cache (kernels/attention.h).
+//   inputs   q f32 [batch, length, heads * head_dim], k, v f32 [batch, length, kv_heads * head_dim], past_key, past_value
+//            f16 [batch, kv_heads, capacity, head_dim], seqlens_k i32 [batch] (positions after this step, minus one), cos, sin
+//            f32 [positions, head_dim / 2]
+//   outputs  attended f32 as q; present_key, present_value: the cache with the new positions, written in place where past and
+//            present are bound to the same memory
+//   attributes  num_heads, kv_num_heads: int; scale (of q times k): float
 #pragma once
 
 #include <onnxruntime_c_api.h>
