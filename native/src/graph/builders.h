@@ -7,6 +7,7 @@
 //   language   inputs_embeds f32 [batch, length, D], seqlens_k i32 [batch] (positions in the cache after this step, minus one),
 //              total_sequence_length i32 [] (a scalar: the largest of seqlens_k + 1),
 //              past_key.i / past_value.i f32 [batch, kv_heads, capacity, head_dim]
+//              (caches f16 where the options say so)
 //              -> logits f32 [batch, V] of the last of the length positions, present_key.i / present_value.i (same buffers as past)
 //
 // What a language step may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
@@ -24,6 +25,7 @@
 #include "checkpoint/checkpoint.h"
 #include "graph/graph.h"
 #include "graph/packed_weights.h"
+#include "graph/quantized_weights.h"
 
 namespace vila::graph {
 
@@ -34,10 +36,16 @@ struct BuildOptions {
   DType compute = DType::f32;
   /// language: also output hidden_states f32 [layers+1, batch*T, D] (the input of each layer, and the final norm's output).
   bool hidden_states = false;
+  /// language: type of the cache's keys and values, f32 or f16 (then attention is vila4j's own operator).
+  DType cache = DType::f32;
+  /// Where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
+  const QuantizedWeights* quantized = nullptr;
+  /// Receives the linear layers that the graph has, in order, tied ones once; may be null.
+  std::vector<LinearUse>* uses = nullptr;
 };
 
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
-inline constexpr int kGraphVersion = 1;
+inline constexpr int kGraphVersion = 2;
 
 // Each throws unsupported for a compute type that the dialect does not write, bad_file for a missing or misshapen
 // tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.

@@ -8,11 +8,13 @@
 #include "graph/names.h"
 #include "graph/onnx_schema.h"
 #include "graph/rope_table.h"
+#include "kernels/attention_tiles.h"
 
 namespace vila::graph {
 namespace {
 
 constexpr const char* kMicrosoft = "com.microsoft";
+constexpr const char* kVila = "vila";
 constexpr int64_t kOpset = 20;  // the first with Gelu
 constexpr const char* kCosCache = "rope_cos";
 constexpr const char* kSinCache = "rope_sin";
@@ -24,6 +26,7 @@ Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
 CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name) {
   import("", kOpset);
   import(kMicrosoft, 1);
+  import(kVila, 1);
 }
 
 Value CpuDialect::activate(const Value& x, Activation activation) {
@@ -66,6 +69,19 @@ Value CpuDialect::linear(const Value& x, const PackedLinear& matrix, const Tenso
            kMicrosoft);
   if (matrix.corrections == nullptr) return product;
   return node("Gemm", {block_sums(x, matrix.in, matrix.block), stored(*matrix.corrections), product}, {{"transB", int64_t{1}}});
+}
+
+Value CpuDialect::linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) {
+  std::vector<Value> inputs{x, stored(*matrix.data)};
+  if (bias != nullptr) inputs.push_back(weight(*bias));
+  const kernels::PackedShape& shape = matrix.shape;
+  return node("PackedLinear", inputs,
+              {{"n", shape.n},
+               {"k", shape.k},
+               {"group", shape.group},
+               {"bits", int64_t{shape.bits}},
+               {"zero", static_cast<int64_t>(shape.zero)}},
+              kVila);
 }
 
 Value CpuDialect::block_sums(const Value& x, int64_t columns, int64_t block) {
@@ -119,11 +135,17 @@ Value CpuDialect::begin_decoder(const DecoderShape& shape) {
   const Value embeds = input(names::kInputsEmbeds, DType::f32, {"batch", "length", shape.hidden});
   input(names::kSeqlensK, DType::i32, {"batch"});
   input(names::kTotalSequenceLength, DType::i32, {});
+  if (shape.cache != DType::f32 && shape.cache != DType::f16) {
+    fail(ErrorCode::unsupported, "language model: a cache of ", name_of(shape.cache), ", expected fp32 or fp16");
+  }
+  if (shape.cache == DType::f16 && shape.head_dim > kernels::kMostHeadDim) {
+    fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim, ", expected at most ", kernels::kMostHeadDim);
+  }
   const RopeTable table = make_rope_table(shape.max_positions, shape.head_dim, shape.rope_theta, shape.rope_scale);
   constant(kCosCache, {shape.max_positions, shape.head_dim / 2}, table.cos);
   constant(kSinCache, {shape.max_positions, shape.head_dim / 2}, table.sin);
   sequence_shape_ = concat({node("Shape", {embeds}, {{"start", int64_t{0}}, {"end", int64_t{2}}}), integers({-1})}, 0);
-  if (!attention_rotates()) {  // The positions of this step: seqlens_k + 1 - length + (0 .. length-1), int64 [batch, length].
+  if (shape.cache == DType::f32 && !attention_rotates()) {  // The positions of this step: seqlens_k + 1 - length + (0 .. length-1), int64 [batch, length].
     const Value length = node("Shape", {embeds}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
     const Value range = node("Range", {node("Squeeze", {integers({0})}), node("Squeeze", {length}), node("Squeeze", {integers({1})})});
     const Value total = add(node("Cast", {names::kSeqlensK}, {{"to", static_cast<int64_t>(onnx::DataType::int64)}}), integers({1}));
@@ -140,7 +162,24 @@ Value CpuDialect::rotated(const Value& rows) {
 
 Value CpuDialect::sequences(const Value& rows) { return node("Reshape", {rows, sequence_shape_}); }
 
+Value CpuDialect::half_cache_attention(int64_t layer, const Value& q, const Value& k, const Value& v) {
+  const std::vector<Dim> cache{"batch", decoder_.kv_heads, "capacity", decoder_.head_dim};
+  const Value past_key = input(names::past_key(layer), DType::f16, cache);
+  const Value past_value = input(names::past_value(layer), DType::f16, cache);
+  const Value attended = fresh("CachedAttention");
+  node("CachedAttention", {sequences(q), sequences(k), sequences(v), past_key, past_value, names::kSeqlensK, kCosCache, kSinCache},
+       {attended, names::present_key(layer), names::present_value(layer)},
+       {{"num_heads", decoder_.heads},
+        {"kv_num_heads", decoder_.kv_heads},
+        {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
+       kVila);
+  declare_output(names::present_key(layer), DType::f16, cache);
+  declare_output(names::present_value(layer), DType::f16, cache);
+  return reshape(attended, {-1, decoder_.heads * decoder_.head_dim});
+}
+
 Value CpuDialect::cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) {
+  if (decoder_.cache == DType::f16) return half_cache_attention(layer, q, k, v);
   const std::vector<Dim> cache{"batch", decoder_.kv_heads, "capacity", decoder_.head_dim};
   const Value past_key = input(names::past_key(layer), DType::f32, cache);
   const Value past_value = input(names::past_value(layer), DType::f32, cache);

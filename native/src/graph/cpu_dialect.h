@@ -10,8 +10,13 @@ namespace vila::graph {
 
 /// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
 /// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading. Packed layers are
+<<<<<<< HEAD
 /// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the
 /// corrections.
+=======
+/// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the corrections.
+/// Quantised layers, and attention over an fp16 cache, are operators of our own (plan/onnxruntime/custom_ops.h).
+>>>>>>> b11dd66 (Precisions int8 and int4: weights quantised into a file beside the plan, our own operators)
 class CpuDialect final : public Dialect {
  public:
   explicit CpuDialect(const std::string& graph_name);
@@ -20,12 +25,14 @@ class CpuDialect final : public Dialect {
   Value weight(const TensorRef& tensor) override;
   Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) override;
   Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) override;
+  Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) override;
   Value rms_norm(const Value& x, const TensorRef& gain, double eps) override;
   Residual add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) override;
   Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;
   Value patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) override;
   Value attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) override;
-  /// Throws unsupported when head_dim is not a multiple of 8 (GroupQueryAttention's rule).
+  /// Throws unsupported when head_dim is not a multiple of 8 (GroupQueryAttention's rule), with an fp16 cache when it is more than
+  /// our own attention takes.
   Value begin_decoder(const DecoderShape& shape) override;
   Value cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) override;
   Value last_rows(const Value& x, int64_t channels) override;
@@ -33,6 +40,7 @@ class CpuDialect final : public Dialect {
  private:
   /// GroupQueryAttention rotates heads of a multiple of 16 only; others pass through RotaryEmbedding first.
   bool attention_rotates() const { return decoder_.head_dim % 16 == 0; }
+  Value half_cache_attention(int64_t layer, const Value& q, const Value& k, const Value& v);
   /// Rows of queries or keys as [batch, T, channels], rotated unless the attention does it.
   Value rotated(const Value& rows);
   /// The sums of each `block` of columns of rows x [rows, columns]: [rows, columns/block]. Made once for layers that share x.

@@ -11,6 +11,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "graph/graph.h"
+#include "kernels/packed_matrix.h"
 
 namespace vila::graph {
 
@@ -22,6 +23,7 @@ struct DecoderShape {
   int64_t hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
   int64_t max_positions = 0;  ///< longest sequence: rows of the rotary tables
   double rope_theta = 10000, rope_scale = 1;
+  DType cache = DType::f32;   ///< of keys and values in the cache: f32 or f16
 };
 
 /// A bidirectional attention.
@@ -38,6 +40,12 @@ struct PackedLinear {
   const TensorRef* scales = nullptr;
   const TensorRef* zero_points = nullptr;
   const TensorRef* corrections = nullptr;  ///< null: zero
+};
+
+/// A linear layer in the layout of our own kernels, which round activations to 8 bits; not owned.
+struct QuantizedLinear {
+  kernels::PackedShape shape;
+  const TensorRef* data = nullptr;  ///< uint8 [shape.bytes()]
 };
 
 /// Builds one Graph. "Rows" are 2-D tensors [rows, channels] that hold the positions of all sequences (or tokens of all crops) one
@@ -83,6 +91,7 @@ class Dialect {
   virtual Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) = 0;
   /// The same by a packed matrix, which stays packed in memory.
   virtual Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) = 0;
+  virtual Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) = 0;
   /// x / sqrt(mean(x^2) + eps) * gain, over the last axis.
   virtual Value rms_norm(const Value& x, const TensorRef& gain, double eps) = 0;
   struct Residual {

@@ -10,10 +10,12 @@ namespace {
 
 class LanguageBuilder {
  public:
-  LanguageBuilder(const LanguageSpec& spec, const TensorStore& tensors, const PackedWeights* packed, Dialect& dialect)
-      : spec_(spec), tensors_(tensors), dialect_(dialect), layers_(dialect, tensors, packed) {}
+  LanguageBuilder(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed,
+                  Dialect& dialect)
+      : spec_(spec), options_(options), dialect_(dialect), layers_(dialect, tensors, options, packed) {}
 
-  void build(bool hidden_states) {
+  void build() {
+    const bool hidden_states = options_.hidden_states;
     DecoderShape shape;
     shape.hidden = spec_.hidden;
     shape.heads = spec_.heads;
@@ -22,6 +24,7 @@ class LanguageBuilder {
     shape.max_positions = spec_.max_positions;
     shape.rope_theta = spec_.rope_theta;
     shape.rope_scale = spec_.rope_scale;
+    shape.cache = options_.cache;
     Value x = dialect_.begin_decoder(shape);
     Value normed = layers_.rms_norm(x, layer_name(0) + "input_layernorm", spec_.hidden, spec_.rms_eps);
     std::vector<Value> states;
@@ -46,8 +49,9 @@ class LanguageBuilder {
       output_states(states);
       normed = dialect_.last_rows(normed, spec_.hidden);
     }
-    const TensorRef& head = tensors_.get(tensor_names::lm_head(spec_), {spec_.vocab, spec_.hidden});
-    dialect_.output(dialect_.linear(normed, head, nullptr), names::kLogits, DType::f32, {"batch", spec_.vocab});
+    const std::string head = tensor_names::lm_head(spec_);
+    const std::string layer = head.substr(0, head.size() - std::string(".weight").size());
+    dialect_.output(layers_.linear(normed, layer, spec_.hidden, spec_.vocab, false), names::kLogits, DType::f32, {"batch", spec_.vocab});
   }
 
  private:
@@ -89,7 +93,7 @@ class LanguageBuilder {
   }
 
   const LanguageSpec& spec_;
-  const TensorStore& tensors_;
+  const BuildOptions& options_;
   Dialect& dialect_;
   Layers layers_;
 };
@@ -102,7 +106,7 @@ Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const
     fail(ErrorCode::internal, "language model: packed 4-bit weights, expected them in the form of the plan");
   }
   const auto dialect = make_dialect("language", options);
-  LanguageBuilder(spec, tensors, packed, *dialect).build(options.hidden_states);
+  LanguageBuilder(spec, tensors, options, packed, *dialect).build();
   return dialect->finish();
 }
 

@@ -15,12 +15,12 @@ namespace vila::graph {
 /// The dialect that `options` ask for. Throws unsupported for a compute type it does not write.
 std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options);
 
-/// Reads "<layer>.weight" and "<layer>.bias" from one store, and the linear layers that are in `packed` (may be null, see
-/// packed_weights.h) from there. Does not own its arguments. Throws bad_file for a missing tensor or another shape than expected.
+/// Reads "<layer>.weight" and "<layer>.bias" from one store; linear layers that are in `packed` (may be null, see packed_weights.h)
+/// and, where `options` have quantised weights, all linear layers come from there. Does not own its arguments. Throws bad_file for a missing tensor or another shape than expected.
 class Layers {
  public:
-  explicit Layers(Dialect& dialect, const TensorStore& tensors, const PackedWeights* packed = nullptr)
-      : dialect_(dialect), tensors_(tensors), packed_(packed) {}
+  Layers(Dialect& dialect, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed = nullptr)
+      : dialect_(dialect), tensors_(tensors), options_(options), packed_(packed) {}
   Value linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const;
   Value layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
   Value rms_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
@@ -31,6 +31,7 @@ class Layers {
  private:
   Dialect& dialect_;
   const TensorStore& tensors_;
+  const BuildOptions& options_;
   const PackedWeights* packed_;
 };
 

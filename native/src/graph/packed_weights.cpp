@@ -6,17 +6,12 @@
 #include <vector>
 
 #include "checkpoint/awq.h"
-#include "common/error.h"
-#include "common/json.h"
+#include "graph/weights_file.h"
 
 namespace vila::graph {
 namespace {
 
-constexpr uint64_t kAlignment = 64;
-constexpr uint64_t kChecksumBytes = 16;
 constexpr float kLargestCode = 15;
-
-uint64_t padding_after(uint64_t size) { return (kAlignment - size % kAlignment) % kAlignment; }
 
 int64_t zero_bytes(int64_t groups) { return (groups + 1) / 2; }
 
@@ -56,35 +51,6 @@ std::vector<uint8_t> packed_points(const std::vector<uint8_t>& points, int64_t o
   return bytes;
 }
 
-/// The header of a safetensors file that grows tensor by tensor, each followed by its padding.
-class Header {
- public:
-  void add(const std::string& name, const char* dtype, const std::vector<int64_t>& shape, uint64_t bytes) {
-    entry(name, dtype, shape, bytes);
-    if (const uint64_t rest = padding_after(bytes); rest > 0) {
-      entry(join("padding.", paddings_++), "U8", {static_cast<int64_t>(rest)}, rest);
-    }
-  }
-  /// Length and text, filled up so that the first tensor is aligned; the checksum's tensor is the last.
-  std::string finish() {
-    entry("checksum", "U8", {kChecksumBytes}, kChecksumBytes);
-    std::string text = json_.dump();
-    text.append(padding_after(sizeof(uint64_t) + text.size()), ' ');
-    std::string bytes;
-    for (size_t i = 0; i < sizeof(uint64_t); ++i) bytes += static_cast<char>(text.size() >> (8 * i) & 0xFF);
-    return bytes + text;
-  }
-
- private:
-  void entry(const std::string& name, const char* dtype, const std::vector<int64_t>& shape, uint64_t bytes) {
-    json_[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {end_, end_ + bytes}}};
-    end_ += bytes;
-  }
-  Json json_ = Json::object();
-  uint64_t end_ = 0;
-  int64_t paddings_ = 0;
-};
-
 /// A packed layer and its three stored tensors.
 struct Source {
   LinearLayer layer;
@@ -107,7 +73,7 @@ std::vector<Source> sources(const LanguageSpec& spec, const TensorStore& tensors
 }
 
 std::string header_of(const std::vector<Source>& list) {
-  Header header;
+  WeightsHeader header;
   for (const Source& source : list) {
     const int64_t out = source.layout.out, groups = source.layout.groups(), group = source.layout.group;
     const std::string& name = source.layer.name;
@@ -125,24 +91,19 @@ std::string header_of(const std::vector<Source>& list) {
 }  // namespace
 
 void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
-                          const std::function<void(const void*, size_t)>& write, const std::function<void(double)>& progress) {
+                          const WriteBytes& write, const std::function<void(double)>& progress) {
   const std::vector<Source> list = sources(spec, tensors);
   const std::string header = header_of(list);
   write(header.data(), header.size());
-  const auto write_aligned = [&write](const auto& values) {
-    constexpr uint8_t kZeros[kAlignment] = {};
-    const size_t size = values.size() * sizeof values[0];
-    write(values.data(), size);
-    write(kZeros, padding_after(size));
-  };
+  const auto write_tensor = [&write](const auto& values) { write_aligned(write, values.data(), values.size() * sizeof values[0]); };
   double done = 0;
   for (const Source& source : list) {
-    write_aligned(unpack_awq_codes(source.layout, *source.codes));
+    write_tensor(unpack_awq_codes(source.layout, *source.codes));
     const AwqScales scales = unpack_awq_scales(source.layout, *source.scales, *source.zeros);
     const Zeros zeros = zeros_of(scales);
-    write_aligned(scales.scales);
-    write_aligned(packed_points(zeros.points, source.layout.out, source.layout.groups()));
-    if (!zeros.corrections.empty()) write_aligned(zeros.corrections);
+    write_tensor(scales.scales);
+    write_tensor(packed_points(zeros.points, source.layout.out, source.layout.groups()));
+    if (!zeros.corrections.empty()) write_tensor(zeros.corrections);
     if (progress) progress(++done / static_cast<double>(list.size()));
   }
 }

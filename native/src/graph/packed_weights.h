@@ -5,8 +5,13 @@
 //   <layer>.scales       fp32  [out, in/block]
 //   <layer>.zero_points  uint8 [out, ceil(in/block / 2)]  two a byte, the even block in the low half; each row begins with a byte
 //   <layer>.corrections  fp32  [out, in/block]            only where one of them is not zero
+<<<<<<< HEAD
 // which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of
 // 64 bytes of the file; tensors named "padding.<n>" fill up. The last 16 bytes are a tensor "checksum" that PlanCache fills.
+=======
+// which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of 64
+// bytes of the file (weights_file.h).
+>>>>>>> b11dd66 (Precisions int8 and int4: weights quantised into a file beside the plan, our own operators)
 #pragma once
 
 #include <cstdint>
@@ -15,6 +20,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "graph/dialect.h"
+#include "graph/weights_file.h"
 
 namespace vila::graph {
 
@@ -22,7 +28,7 @@ namespace vila::graph {
 /// `tensors`. `write` receives the bytes in order. Works layer by layer and needs memory for one at a time; `progress` (may be
 /// empty) is called with 0..1 after each.
 void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
-                          const std::function<void(const void*, size_t)>& write, const std::function<void(double)>& progress);
+                          const WriteBytes& write, const std::function<void(double)>& progress);
 
 /// An opened file. Immutable; any thread.
 class PackedWeights {

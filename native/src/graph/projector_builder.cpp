@@ -36,7 +36,7 @@ Merged merge_windows(Dialect& dialect, const Value& x, const ProjectorSpec& spec
 
 Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options) {
   const auto dialect = make_dialect("projector", options);
-  const Layers layers(*dialect, tensors);
+  const Layers layers(*dialect, tensors, options);
   const Value features = dialect->input(names::kFeatures, DType::f32, {"blocks", tokens, spec.input});
   Merged x = spec.kind == ProjectorSpec::Kind::downsample ? merge_windows(*dialect, features, spec, tokens)
                                                           : Merged{dialect->reshape(features, {-1, spec.input}), tokens};

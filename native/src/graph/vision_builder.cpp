@@ -9,10 +9,10 @@ namespace {
 
 class VisionBuilder {
  public:
-  VisionBuilder(const VisionSpec& spec, const TensorStore& tensors, Dialect& dialect)
+  VisionBuilder(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options, Dialect& dialect)
       : spec_(spec),
         dialect_(dialect),
-        layers_(dialect, tensors),
+        layers_(dialect, tensors, options),
         tokens_(spec.grid() * spec.grid() + (spec.has_class_token() ? 1 : 0)) {}
 
   void build() {
@@ -94,7 +94,7 @@ class VisionBuilder {
 
 Graph build_vision(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options) {
   const auto dialect = make_dialect("vision", options);
-  VisionBuilder(spec, tensors, *dialect).build();
+  VisionBuilder(spec, tensors, options, *dialect).build();
   return dialect->finish();
 }
 

@@ -26,6 +26,10 @@ const char* name_of(VisionSpec::Kind kind) {
   return "?";
 }
 
+int64_t kv_bytes_per_token(const LanguageSpec& spec, Precision precision) {
+  return 2 * spec.layers * spec.kv_heads * spec.head_dim * static_cast<int64_t>(size_of(cache_dtype(precision)));
+}
+
 const char* name_of(PreprocessSpec::Fit fit) {
   switch (fit) {
     case PreprocessSpec::Fit::squash: return "squash";
@@ -41,9 +45,7 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (options.backend != "auto" && options.backend != "onnxruntime") {
     fail(ErrorCode::invalid_argument, "backend: \"", options.backend, "\", expected auto or onnxruntime");
   }
-  if (options.precision != "default" && options.precision != "fp32") {
-    fail(ErrorCode::invalid_argument, "precision: \"", options.precision, "\", expected default or fp32");
-  }
+  parse_precision(options.precision);
   if (options.threads < 0 || options.threads > 1024) {
     fail(ErrorCode::invalid_argument, "threads: ", options.threads, ", expected 0 to 1024");
   }
@@ -88,7 +90,8 @@ ModelInfo Engine::info() const {
   info.context_length = static_cast<int32_t>(context_);
   info.prompt_template = prompt_spec_.template_id;
   const LanguageSpec& language = spec().language;
-  info.precision = "fp32";
+  info.precision = name_of(precision());
+  info.kv_bytes_per_token = kv_bytes_per_token(language, precision());
   if (language.packing != LanguageSpec::Packing::none) info.precision += join(", weights int4 group ", language.packing_group);
   info.backend = backend_->name() + " " + backend_->version();
   return info;
@@ -117,7 +120,7 @@ ModelInfo describe(const Checkpoint& checkpoint) {
   info.image_placeholder_id = static_cast<int32_t>(spec.prompt.image_token_id);
   info.eos_ids = language.eos_ids;
   info.weight_bytes = static_cast<int64_t>(checkpoint.weight_bytes());
-  info.kv_bytes_per_token = 2 * language.layers * language.kv_heads * language.head_dim * static_cast<int64_t>(sizeof(float));
+  info.kv_bytes_per_token = kv_bytes_per_token(language, Precision::fp32);
   info.parameters = checkpoint.parameters();
   return info;
 }

@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "plan/plan.h"
 #include "session/language_runner.h"
+#include "session/precision.h"
 #include "session/vision_encoder.h"
 #include "tokenizer/tokenizer.h"
 #include "vila/vila.h"
@@ -19,6 +20,7 @@ namespace vila {
 /// The compiled plans of a checkpoint.
 struct Plans {
   std::unique_ptr<plan::Plan> vision, projector, language;
+  Precision precision = Precision::fp32;
 };
 
 /// Finds or makes the three plans in the cache. A plan that is made is checked before it is published: see parity.h.
@@ -38,6 +40,7 @@ class Engine {
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
   plan::Plan& language_plan() { return *plans_.language; }
+  Precision precision() const { return plans_.precision; }
   /// Most positions of a session.
   int64_t context() const { return context_; }
   /// The template in force.

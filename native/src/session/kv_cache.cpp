@@ -14,20 +14,22 @@ constexpr int64_t kSmallestBucket = 256;
 
 }  // namespace
 
-KvCache::KvCache(const LanguageSpec& spec, int64_t limit)
-    : kv_heads_(spec.kv_heads),
+KvCache::KvCache(const LanguageSpec& spec, DType dtype, int64_t limit)
+    : dtype_(dtype),
+      kv_heads_(spec.kv_heads),
       head_dim_(spec.head_dim),
       limit_(limit),
       keys_(static_cast<size_t>(spec.layers)),
       values_(static_cast<size_t>(spec.layers)) {}
 
 KvCache::Buffer KvCache::grow(const Buffer& old, int64_t capacity, int64_t used) const {
+  const auto row = static_cast<size_t>(head_dim_) * size_of(dtype_);
+  const auto rows = [](int64_t count) { return static_cast<size_t>(count); };
   // calloc leaves pages untouched until they are written: a large bucket costs only what the sequence uses.
-  Buffer buffer(static_cast<float*>(std::calloc(static_cast<size_t>(kv_heads_ * capacity * head_dim_), sizeof(float))));
+  Buffer buffer(static_cast<uint8_t*>(std::calloc(rows(kv_heads_ * capacity), row)));
   if (buffer == nullptr) fail(ErrorCode::capacity, "KV cache: no memory for ", capacity, " positions");
   for (int64_t head = 0; head < kv_heads_ && used > 0; ++head) {
-    std::memcpy(buffer.get() + head * capacity * head_dim_, old.get() + head * capacity_ * head_dim_,
-                static_cast<size_t>(used * head_dim_) * sizeof(float));
+    std::memcpy(buffer.get() + rows(head * capacity) * row, old.get() + rows(head * capacity_) * row, rows(used) * row);
   }
   return buffer;
 }

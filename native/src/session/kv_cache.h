@@ -12,12 +12,12 @@
 
 namespace vila {
 
-/// Per layer one key and one value buffer, float32 [1, kv_heads, capacity, head_dim]. Rows at and beyond the sequence's length hold
+/// Per layer one key and one value buffer, [1, kv_heads, capacity, head_dim] of float32 or fp16. Rows at and beyond the sequence's length hold
 /// anything. Owned by one session; not thread-safe.
 class KvCache {
  public:
   /// Empty; at most `limit` positions.
-  KvCache(const LanguageSpec& spec, int64_t limit);
+  KvCache(const LanguageSpec& spec, DType dtype, int64_t limit);
 
   /// Makes room for `positions`: the capacity becomes the next bucket (a power of two from 256 up, at most the limit), and the
   /// first `used` rows of every head are kept. Throws capacity beyond the limit or when memory is lacking; then nothing changed.
@@ -26,18 +26,20 @@ class KvCache {
   int64_t capacity() const { return capacity_; }
   int64_t limit() const { return limit_; }
   int64_t layers() const { return static_cast<int64_t>(keys_.size()); }
-  float* key(int64_t layer) { return keys_[static_cast<size_t>(layer)].get(); }
-  float* value(int64_t layer) { return values_[static_cast<size_t>(layer)].get(); }
+  DType dtype() const { return dtype_; }
+  void* key(int64_t layer) { return keys_[static_cast<size_t>(layer)].get(); }
+  void* value(int64_t layer) { return values_[static_cast<size_t>(layer)].get(); }
   /// Shape of each buffer.
   std::vector<int64_t> shape() const { return {1, kv_heads_, capacity_, head_dim_}; }
 
  private:
   struct Free {
-    void operator()(float* memory) const { std::free(memory); }
+    void operator()(uint8_t* memory) const { std::free(memory); }
   };
-  using Buffer = std::unique_ptr<float[], Free>;
+  using Buffer = std::unique_ptr<uint8_t[], Free>;
   Buffer grow(const Buffer& old, int64_t capacity, int64_t used) const;
 
+  DType dtype_;
   int64_t kv_heads_, head_dim_, limit_, capacity_ = 0;
   std::vector<Buffer> keys_, values_;
   LiveCount<LiveType::kv_cache> live_;

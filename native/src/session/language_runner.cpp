@@ -47,8 +47,10 @@ void LanguageRunner::run(KvCache& cache, int64_t past, const float* embeds, int6
   for (int64_t layer = 0; layer < cache.layers(); ++layer) {
     const auto input = static_cast<size_t>(3 + 2 * layer);
     const auto output = static_cast<size_t>(1 + 2 * layer);
-    inputs_[input].shape = outputs_[output].shape = shape;
-    inputs_[input + 1].shape = outputs_[output + 1].shape = shape;
+    for (plan::Binding* binding : {&inputs_[input], &outputs_[output], &inputs_[input + 1], &outputs_[output + 1]}) {
+      binding->dtype = cache.dtype();
+      binding->shape = shape;
+    }
     inputs_[input].data = outputs_[output].data = cache.key(layer);
     inputs_[input + 1].data = outputs_[output + 1].data = cache.value(layer);
   }

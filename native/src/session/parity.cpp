@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kTokens = 6;      // of the language check
 constexpr int64_t kPrefill = 3;     // of them in the first step of the stepwise way
-constexpr double kTolerance = 1e-3; // of the largest logit, in fp32
+constexpr double kTolerance = 1e-3, kQuantizedTolerance = 0.05;  // of the largest logit
 
 void require_finite(const std::vector<float>& values, const char* what) {
   if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
@@ -49,7 +49,7 @@ void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
            {1, spec.tokens_per_image(), spec.projector.output}, "projector plan");
 }
 
-void check_language_plan(const Checkpoint& checkpoint, plan::Plan& plan) {
+void check_language_plan(const Checkpoint& checkpoint, Precision precision, plan::Plan& plan) {
   const LanguageSpec& spec = checkpoint.spec().language;
   const EmbeddingTable table(checkpoint);
   const int64_t tokens = std::min(kTokens, spec.max_positions);
@@ -59,7 +59,7 @@ void check_language_plan(const Checkpoint& checkpoint, plan::Plan& plan) {
   }
   LanguageRunner runner(spec, plan);
   std::vector<float> whole(static_cast<size_t>(spec.vocab)), stepwise(whole.size());
-  KvCache first(spec, tokens), second(spec, tokens);
+  KvCache first(spec, cache_dtype(precision), tokens), second(spec, cache_dtype(precision), tokens);
   first.reserve(tokens, 0);
   second.reserve(tokens, 0);
   runner.run(first, 0, embeds.data(), tokens, whole.data(), nullptr);
@@ -73,7 +73,7 @@ void check_language_plan(const Checkpoint& checkpoint, plan::Plan& plan) {
     difference = std::max(difference, static_cast<double>(std::abs(whole[i] - stepwise[i])));
     largest = std::max(largest, static_cast<double>(std::abs(whole[i])));
   }
-  if (difference > kTolerance * largest) {
+  if (difference > (precision == Precision::fp32 ? kTolerance : kQuantizedTolerance) * largest) {
     fail(ErrorCode::backend, "language plan: prefill and decode differ by ", difference, " in a logit (largest ", largest,
          "); the plan is not kept");
   }

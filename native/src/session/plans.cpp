@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graphs to plans through the cache on disk.
-#include <cmath>
 #include <functional>
 #include <optional>
 #include <set>
@@ -11,6 +10,7 @@
 #include "graph/builders.h"
 #include "graph/graph.h"
 #include "graph/packed_weights.h"
+#include "graph/quantized_weights.h"
 #include "session/engine.h"
 #include "session/parity.h"
 #include "session/progress.h"
@@ -18,92 +18,163 @@
 namespace vila {
 namespace {
 
-constexpr const char* kPrecision = "fp32";
-constexpr const char* kPackedWeights = "language-int4";
+using plan::PlanCache;
 
 /// Everything that decides what a graph's bytes are: the weights and where they lie (graphs point into the checkpoint's files), the
 /// graph writer, precision and backend. Capacity and device do not: CPU plans have dynamic shapes.
-std::string fingerprint(const Checkpoint& checkpoint, const plan::Backend& backend) {
+std::string fingerprint(const Checkpoint& checkpoint, Precision precision, const plan::Backend& backend) {
   std::set<std::string> files;
   for (const TensorStore* store : {&checkpoint.language(), &checkpoint.vision(), &checkpoint.projector()}) {
     for (const auto& [name, tensor] : store->all()) files.insert(tensor.file->path());
   }
   Hasher hasher;
-  hasher.text(checkpoint.fingerprint()).number(graph::kGraphVersion).text(kPrecision).text(backend.name()).text(backend.version());
+  hasher.text(checkpoint.fingerprint()).number(graph::kGraphVersion).text(name_of(precision)).text(backend.name());
+  hasher.text(backend.version());
   for (const std::string& file : files) hasher.text(real_path(file));
   return hasher.finish().hex();
 }
 
-/// The repacked layers of a packed language model in the cache; nothing for a plain one. Independent of the backend's version.
-std::optional<plan::PlanCache::Weights> packed_weights(const Checkpoint& checkpoint, plan::PlanCache& cache,
-                                                       const std::function<void(double)>& progress) {
-  const LanguageSpec& spec = checkpoint.spec().language;
-  if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
-  const std::string key = Hasher().text(checkpoint.fingerprint()).number(graph::kGraphVersion).finish().hex();
-  return cache.get_or_write(kPackedWeights, key, [&](const plan::PlanCache::Write& write) {
-    graph::write_packed_weights(spec, checkpoint.language(), write, progress);
-  });
-}
+/// Makes the plans of one checkpoint, one after another.
+class PlanMaker {
+ public:
+  PlanMaker(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
+            std::vector<std::string>* lines)
+      : checkpoint_(checkpoint),
+        backend_(backend),
+        progress_(progress),
+        lines_(lines),
+        cache_(options.cache_dir),
+        precision_(parse_precision(options.precision)),
+        model_(fingerprint(checkpoint, precision_, backend)),
+        weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kGraphVersion).finish().hex()) {
+    compile_.threads = options.threads;
+  }
 
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+  Plans make() {
+    const ModelSpec& spec = checkpoint_.spec();
+    Plans plans;
+    plans.precision = precision_;
+    span(0.05, 0.25);
+    plans.vision = plan(
+        "vision", checkpoint_.vision(),
+        [&](const graph::BuildOptions& build) { return graph::build_vision(spec.vision, checkpoint_.vision(), build); },
+        [&](plan::Plan& made) { check_vision_plan(spec, made); });
+    span(0.25, 0.3);
+    plans.projector = plan(
+        "projector", checkpoint_.projector(),
+        [&](const graph::BuildOptions& build) {
+          return graph::build_projector(spec.projector, spec.projector_tokens(), checkpoint_.projector(), build);
+        },
+        [&](plan::Plan& made) { check_projector_plan(spec, made); });
+    span(0.3, 0.4);
+    const std::optional<graph::PackedWeights> packed = packed_weights();
+    span(packed ? 0.4 : 0.3, 1);
+    plans.language = plan(
+        "language", checkpoint_.language(),
+        [&](graph::BuildOptions build) {
+          build.cache = cache_dtype(precision_);
+          return graph::build_language(checkpoint_, build, packed ? &*packed : nullptr);
+        },
+        [&](plan::Plan& made) { check_language_plan(checkpoint_, precision_, made); });
+    return plans;
+  }
+
+ private:
+  using Build = std::function<graph::Graph(const graph::BuildOptions&)>;
+  using Verify = std::function<void(plan::Plan&)>;
+
+  void span(double from, double to) { from_ = from, to_ = to; }
+  void tell(const std::string& path, uint64_t bytes, bool existed, const char* made) {
+    log(LogLevel::debug, path, existed ? ": found" : ": written");
+    if (lines_ == nullptr) return;
+    lines_->push_back(join(path.substr(path.rfind('/') + 1), ": ", bytes, " bytes, ", existed ? "already there" : made));
+  }
+
+  /// A file of weights beside the plans, in a form that the checkpoint does not hold; independent of the backend.
+  PlanCache::Weights weights(const std::string& label, const std::string& stage,
+                             const std::function<void(const graph::WriteBytes&, const std::function<void(double)>&)>& write) {
+    const auto advance = [&](double done) { report(progress_, stage.c_str(), from_ + (to_ - from_) * 0.5 * done); };
+    const PlanCache::Weights made =
+        cache_.get_or_write(label, weights_key_, [&](const PlanCache::Write& to) { write(to, advance); });
+    tell(made.path, made.bytes, made.existed, "written");
+    return made;
+  }
+
+  /// The repacked layers of a packed language model; nothing for a plain one.
+  std::optional<graph::PackedWeights> packed_weights() {
+    const LanguageSpec& spec = checkpoint_.spec().language;
+    if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
+    const PlanCache::Weights made = weights("language-packed", "language weights", [&](const auto& write, const auto& advance) {
+      graph::write_packed_weights(spec, checkpoint_.language(), write, advance);
+    });
+    packed_path_ = real_path(made.path);
+    return graph::PackedWeights(made.path, spec.packing_group);
+  }
+
+  /// Bits of a layer's weights: 4 where the precision says so, in the decoder's blocks; the head, the tower and the projector keep 8.
+  int32_t bits_of(const std::string& layer) const {
+    return precision_ == Precision::int4 && in_decoder_block(layer) ? 4 : 8;
+  }
+  bool in_decoder_block(const std::string& layer) const {
+    return layer.starts_with(checkpoint_.spec().language.prefix + "model.layers.");
+  }
+
+  /// The quantised layers of a graph; nothing in fp32.
+  std::optional<PlanCache::Weights> quantized_weights(const char* kind, const TensorStore& tensors, const Build& build) {
+    if (precision_ == Precision::fp32) return std::nullopt;
+    std::vector<graph::LinearUse> uses;
+    graph::BuildOptions record;
+    record.uses = &uses;
+    build(record);
+    const LanguageSpec& language = checkpoint_.spec().language;
+    std::erase_if(uses, [&](const graph::LinearUse& use) { return in_decoder_block(use.name) && is_packed(language, use.name); });
+    for (graph::LinearUse& use : uses) use.bits = bits_of(use.name);
+    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
+      graph::write_quantized_weights(uses, tensors, write, advance);
+    });
+  }
+
+  std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify) {
+    report(progress_, join(kind, " plan").c_str(), from_);
+    const std::string label = join(kind, "-", name_of(precision_));
+    const std::optional<PlanCache::Weights> stored = quantized_weights(kind, tensors, build);
+    std::optional<graph::QuantizedWeights> quantized;
+    graph::BuildOptions options;
+    Hasher key;  // Plans point into these files.
+    key.text(model_).text(packed_path_);
+    if (stored) {
+      key.text(real_path(stored->path));
+      options.quantized = &quantized.emplace(stored->path);
+    }
+    std::unique_ptr<plan::Plan> compiled;
+    const PlanCache::Entry entry = cache_.get_or_build(label, key.finish().hex(), [&] {
+      std::string onnx = graph::serialize(build(options));
+      compiled = backend_.compile(onnx, label, compile_);
+      verify(*compiled);  // What does not pass is never published.
+      return onnx;
+    });
+    tell(entry.path, entry.bytes.size(), entry.existed, "compiled");
+    if (compiled == nullptr) compiled = backend_.compile(entry.bytes, label, compile_);
+    return compiled;
+  }
+
+  const Checkpoint& checkpoint_;
+  plan::Backend& backend_;
+  ProgressListener* progress_;
+  std::vector<std::string>* lines_;
+  PlanCache cache_;
+  Precision precision_;
+  std::string model_, weights_key_;
+  std::string packed_path_;  ///< of the repacked layers, once they are there
+  plan::CompileOptions compile_;
+  double from_ = 0, to_ = 1;  ///< progress of what is being made
+};
 
 }  // namespace
 
 Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
                  std::vector<std::string>* lines) {
-  plan::PlanCache cache(options.cache_dir);
-  const std::string model = fingerprint(checkpoint, backend);
-  const graph::BuildOptions build;
-  plan::CompileOptions compile;
-  compile.threads = options.threads;
-
-  using Build = std::function<graph::Graph()>;
-  using Verify = std::function<void(plan::Plan&)>;
-  const auto make = [&](const char* kind, const std::string& key, const Build& build_graph, const Verify& verify) {
-    const std::string label = std::string(kind) + "-" + kPrecision;
-    std::unique_ptr<plan::Plan> compiled;
-    const plan::PlanCache::Entry entry = cache.get_or_build(label, key, [&] {
-      std::string onnx = graph::serialize(build_graph());
-      compiled = backend.compile(onnx, label, compile);
-      verify(*compiled);  // What does not pass is never published.
-      return onnx;
-    });
-    log(LogLevel::debug, entry.path, entry.existed ? ": found" : ": written");
-    if (lines != nullptr) {
-      lines->push_back(
-          join(file_name(entry.path), ": ", entry.bytes.size(), " bytes, ", entry.existed ? "already there" : "compiled"));
-    }
-    if (compiled == nullptr) compiled = backend.compile(entry.bytes, label, compile);
-    return compiled;
-  };
-
-  const ModelSpec& spec = checkpoint.spec();
-  Plans plans;
-  report(progress, "vision plan", 0.05);
-  plans.vision = make(
-      "vision", model, [&] { return graph::build_vision(spec.vision, checkpoint.vision(), build); },
-      [&](plan::Plan& plan) { check_vision_plan(spec, plan); });
-  report(progress, "projector plan", 0.25);
-  const auto projector = [&] { return graph::build_projector(spec.projector, spec.projector_tokens(), checkpoint.projector(), build); };
-  plans.projector = make("projector", model, projector, [&](plan::Plan& plan) { check_projector_plan(spec, plan); });
-  const auto packed =
-      packed_weights(checkpoint, cache, [&](double done) { report(progress, "language weights", 0.3 + 0.2 * done); });
-  std::string language = model;
-  std::optional<graph::PackedWeights> weights;
-  if (packed) {
-    log(LogLevel::debug, packed->path, packed->existed ? ": found" : ": written");
-    if (lines != nullptr) {
-      lines->push_back(
-          join(file_name(packed->path), ": ", packed->bytes, " bytes, ", packed->existed ? "already there" : "written"));
-    }
-    weights.emplace(packed->path, spec.language.packing_group);
-    language = Hasher().text(model).text(real_path(packed->path)).finish().hex();  // The plan points into that file.
-  }
-  report(progress, "language plan", packed ? 0.5 : 0.3);
-  plans.language = make(
-      "language", language, [&] { return graph::build_language(checkpoint, build, weights ? &*weights : nullptr); },
-      [&](plan::Plan& plan) { check_language_plan(checkpoint, plan); });
-  return plans;
+  return PlanMaker(checkpoint, backend, options, progress, lines).make();
 }
 
 }  // namespace vila

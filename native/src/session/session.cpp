@@ -106,7 +106,7 @@ class Session::Impl::Running {
 
 Session::Impl::Impl(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
-      cache_(engine_->spec().language, engine_->context()),
+      cache_(engine_->spec().language, cache_dtype(engine_->precision()), engine_->context()),
       runner_(engine_->spec().language, engine_->language_plan()) {}
 
 double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {

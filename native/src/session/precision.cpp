@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/precision.h"
+
+#include "common/error.h"
+
+namespace vila {
+
+const char* name_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::int8: return "int8";
+    case Precision::int4: return "int4";
+  }
+  return "?";
+}
+
+Precision parse_precision(const std::string& name) {
+  if (name == "default") return Precision::fp32;
+  for (const Precision precision : {Precision::fp32, Precision::int8, Precision::int4}) {
+    if (name == name_of(precision)) return precision;
+  }
+  fail(ErrorCode::invalid_argument, "precision: \"", name, "\", expected default, fp32, int8 or int4");
+}
+
+}  // namespace vila
