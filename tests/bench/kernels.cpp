@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How close the quantised products come to what this machine can do: bytes of weights per second for one row (a decode step) against
-// reading memory, operations per second for many rows (prefill). Usage: bench_kernels [threads]
+// How close the quantised products come to what this machine can do: bytes of weights per second for one row (a decode step)
+// against reading memory, operations per second for many rows (prefill). Usage: bench_kernels [threads]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -311,7 +311,9 @@ class VILA_API TokenListener {
 class VILA_API LoadOptions {
  public:
   std::string backend = "auto";       ///< "auto" or "onnxruntime"
-  std::string precision = "default";  ///< "default" (the engine's choice for this machine) or "fp32"
+  /// "default" (fp32), "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16) or "int4" (the
+  /// same, the decoder's blocks in 4 bits). Quantised weights are written once, beside the plans.
+  std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
@@ -330,7 +332,7 @@ class VILA_API ModelInfo {
   std::string prompt_template;
   std::string preprocessing;
   std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32", "awq int4, group 128"
-  std::string precision;              ///< of the plans: "fp32", "fp32, weights int4 group 128"
+  std::string precision;              ///< of the plans: "fp32", "int8", "fp32, weights int4 group 128"
   std::string backend;                ///< "onnxruntime 1.28.0"
   int32_t tokens_per_image = 0;
   int32_t context_length = 0;

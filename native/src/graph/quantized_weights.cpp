@@ -21,7 +21,8 @@ std::string tensor_name(const std::string& layer, int32_t bits) { return join(la
 /// Quantises the rows of one panel after another until none is left; what is thrown first is kept.
 class Work {
  public:
-  Work(const TensorRef& matrix, const kernels::PackedShape& shape, uint8_t* packed) : matrix_(matrix), shape_(shape), packed_(packed) {}
+  Work(const TensorRef& matrix, const kernels::PackedShape& shape, uint8_t* packed)
+      : matrix_(matrix), shape_(shape), packed_(packed) {}
 
   void run() noexcept {
     try {

@@ -21,9 +21,9 @@ struct LinearUse {
   int32_t bits = 8;
 };
 
-/// Writes the file, but for its last 16 bytes, for layers whose weights are in `tensors`: groups of 32 inputs, symmetric (Zero::middle).
-/// Works layer by layer, in all processors, with memory for one layer at a time; `progress` (may be empty) is called with 0..1 after
-/// each. Throws invalid_argument naming the layer for a weight that is not finite.
+/// Writes the file, but for its last 16 bytes, for layers whose weights are in `tensors`: groups of 32 inputs, symmetric
+/// (Zero::middle). Works layer by layer, in all processors, with memory for one layer at a time; `progress` (may be empty) is
+/// called with 0..1 after each. Throws invalid_argument naming the layer for a weight that is not finite.
 void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
                              const std::function<void(double)>& progress);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safetensors files of our own beside plans, written in one pass: every tensor begins at a multiple of 64 bytes of the file, tensors
-// named "padding.<n>" fill up, and the last 16 bytes are a tensor "checksum" that PlanCache fills.
+// Safetensors files of our own beside plans, written in one pass: every tensor begins at a multiple of 64 bytes of the file,
+// tensors named "padding.<n>" fill up, and the last 16 bytes are a tensor "checksum" that PlanCache fills.
 #pragma once
 
 #include <cstddef>

@@ -49,8 +49,8 @@ static inline void rotate(const AttentionStep& step, const float* from, int64_t 
   }
 }
 
-/// e^x for x <= 0, relative error below 2e-7; 0 below -87. Powers of two by the exponent's bits, the rest by its Taylor series about 0
-/// on [-ln(2)/2, ln(2)/2].
+/// e^x for x <= 0, relative error below 2e-7; 0 below -87. Powers of two by the exponent's bits, the rest by its Taylor series
+/// about 0 on [-ln(2)/2, ln(2)/2].
 static inline float exponential(float x) {
   constexpr float kRound = 12582912.0F, kLog2 = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
   const float clamped = x < -87.0F ? -87.0F : x;

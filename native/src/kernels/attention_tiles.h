@@ -27,10 +27,10 @@ struct AttendScratch {
         values(keys + kPositions * head_dim),
         largest(values + kPositions * head_dim),
         total(largest + kTileRows) {}
-  float *q, *sums;   ///< [kTileRows, head_dim]
-  float* scores;     ///< [kTileRows, kPositions]
-  float* keys;       ///< [head_dim, kPositions]
-  float* values;     ///< [kPositions, head_dim]
+  float *q, *sums;         ///< [kTileRows, head_dim]
+  float* scores;           ///< [kTileRows, kPositions]
+  float* keys;             ///< [head_dim, kPositions]
+  float* values;           ///< [kPositions, head_dim]
   float *largest, *total;  ///< [kTileRows]
 };
 

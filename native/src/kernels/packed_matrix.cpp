@@ -52,9 +52,8 @@ void pack_row(const PackedShape& shape, int64_t n, const QuantizedRow& row, uint
     std::memcpy(header + 2 * lane, row.scales + group, sizeof(uint16_t));
     if (shape.zero == Zero::point) header[2 * kLanes + lane] = row.points[group];
     if (shape.zero == Zero::offset) std::memcpy(header + 2 * kLanes + 2 * lane, row.offsets + group, sizeof(uint16_t));
-    each_input(shape, n, group, [&](size_t byte, int shift, int64_t k) {
-      data[byte] = static_cast<uint8_t>(data[byte] | row.q[k] << shift);
-    });
+    each_input(shape, n, group,
+               [&](size_t byte, int shift, int64_t k) { data[byte] = static_cast<uint8_t>(data[byte] | row.q[k] << shift); });
   }
 }
 
@@ -84,7 +83,8 @@ void quantize_row(const PackedShape& shape, const float* weights, uint8_t* q, ui
     const int64_t first = group * shape.group, last = std::min(first + shape.group, shape.k);
     float extreme = 0;  // The weight of largest magnitude, with its sign: it is stored as -middle.
     for (int64_t k = first; k < last; ++k) {
-      if (!std::isfinite(weights[k])) fail(ErrorCode::invalid_argument, "weights: ", weights[k], " at input ", k, ", expected a finite number");
+      if (!std::isfinite(weights[k]))
+        fail(ErrorCode::invalid_argument, "weights: ", weights[k], " at input ", k, ", expected a finite number");
       if (std::abs(weights[k]) > std::abs(extreme)) extreme = weights[k];
     }
     float best_scale = 0;

@@ -21,9 +21,9 @@ enum class Zero : uint8_t {
 ///
 /// Layout: panels of 16 rows, the last one filled up with zero weights; a panel holds, for each group of inputs in turn, 16 fp16
 /// scales, then 16 zero points (u8) or offsets (fp16) if there are any, then its blocks of 32 inputs. A 4-bit block has 4 runs of
-/// 64 bytes: byte 4*row + i of run j holds input 8j + i in its low and input 8j + 4 + i in its high half. An 8-bit block has 8 runs:
-/// byte 4*row + i of run j holds input 4j + i. Inputs beyond k, up to the end of the last group, have weight zero as far as their
-/// activations are zero, which quantize_rows() sees to.
+/// 64 bytes: byte 4*row + i of run j holds input 8j + i in its low and input 8j + 4 + i in its high half. An 8-bit block has 8
+/// runs: byte 4*row + i of run j holds input 4j + i. Inputs beyond k, up to the end of the last group, have weight zero as far as
+/// their activations are zero, which quantize_rows() sees to.
 struct PackedShape {
   int64_t n = 0, k = 0;
   int64_t group = 32;  ///< a multiple of 32
@@ -51,13 +51,14 @@ struct PackedMatrix {
 
 /// One row of quantised weights as it comes from a quantiser or a checkpoint.
 struct QuantizedRow {
-  const uint8_t* q = nullptr;        ///< k values, one a byte, below 2^bits
-  const uint16_t* scales = nullptr;  ///< one fp16 number per group
-  const uint8_t* points = nullptr;   ///< Zero::point: one per group
-  const uint16_t* offsets = nullptr; ///< Zero::offset: one fp16 number per group
+  const uint8_t* q = nullptr;         ///< k values, one a byte, below 2^bits
+  const uint16_t* scales = nullptr;   ///< one fp16 number per group
+  const uint8_t* points = nullptr;    ///< Zero::point: one per group
+  const uint16_t* offsets = nullptr;  ///< Zero::offset: one fp16 number per group
 };
 
-/// Writes row `n` into `data` (PackedMatrix::bytes(), zeroed before the first row). Rows of different panels may be written at once.
+/// Writes row `n` into `data` (PackedMatrix::bytes(), zeroed before the first row). Rows of different panels may be written at
+/// once.
 void pack_row(const PackedShape& shape, int64_t n, const QuantizedRow& row, uint8_t* data);
 
 /// Row `n` as k floats, by the formulas of Zero.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations times packed weights: y[row, n] = sum over k of x[row, k] * w[n, k], in whole numbers within a block of 32 inputs and in
-// float32 across blocks.
+// Activations times packed weights: y[row, n] = sum over k of x[row, k] * w[n, k], in whole numbers within a block of 32 inputs and
+// in float32 across blocks.
 #pragma once
 
 #include <string>
@@ -18,8 +18,9 @@ struct Product {
   /// Inputs from k up to padded_k become zero. A NaN or infinity makes its block's scale NaN, so that it shows in the product. Rows
   /// may be quantised at once.
   void (*quantize)(const float* x, int64_t row, int64_t k, int64_t padded_k, const RowsBuffer& to);
-  /// Computes the outputs of panels [begin, end) for every row: y[row, n] with rows `stride` apart. `rows.k` is the matrix's padded_k.
-  /// `scratch` has scratch_bytes(shape), aligned to 64, and belongs to this call alone. Calls for different panels may run at once.
+  /// Computes the outputs of panels [begin, end) for every row: y[row, n] with rows `stride` apart. `rows.k` is the matrix's
+  /// padded_k. `scratch` has scratch_bytes(shape), aligned to 64, and belongs to this call alone. Calls for different panels may
+  /// run at once.
   void (*multiply)(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
                    uint8_t* scratch);
   size_t (*scratch_bytes)(const PackedShape& shape);

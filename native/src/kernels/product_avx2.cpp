@@ -40,7 +40,8 @@ Header read_header(const PackedShape& shape, const uint8_t* at) {
   if (shape.zero == Zero::offset) {  // scale * (q - 128 + 128) + offset
     const Pair offset = halves_to_floats(at + 2 * kLanes);
     const __m256 shifts = _mm256_set1_ps(shift);
-    header.offset = {_mm256_fmadd_ps(header.scale.low, shifts, offset.low), _mm256_fmadd_ps(header.scale.high, shifts, offset.high)};
+    header.offset = {_mm256_fmadd_ps(header.scale.low, shifts, offset.low),
+                     _mm256_fmadd_ps(header.scale.high, shifts, offset.high)};
     return header;
   }
   Pair zero{_mm256_set1_ps(stored_middle), _mm256_set1_ps(stored_middle)};
@@ -57,7 +58,8 @@ __m256i broadcast4(const int8_t* x) {
   return _mm256_set1_epi32(four);
 }
 
-/// sums + the products of 4 neighbouring weights and activations in each lane. 4 bits: weights 0..15, at most 2 * 15 * 127 in 16 bits.
+/// sums + the products of 4 neighbouring weights and activations in each lane. 4 bits: weights 0..15, at most 2 * 15 * 127 in 16
+/// bits.
 __m256i add_products4(__m256i sums, __m256i weights, __m256i x) {
   return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(weights, x), _mm256_set1_epi16(1)));
 }
@@ -132,7 +134,8 @@ void multiply_bits(const PackedMatrix& matrix, const QuantizedRows& rows, int64_
   }
 }
 
-void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride, uint8_t*) {
+void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
+              uint8_t*) {
   return matrix.shape.bits == 4 ? multiply_bits<4>(matrix, rows, begin, end, y, stride)
                                 : multiply_bits<8>(matrix, rows, begin, end, y, stride);
 }

@@ -48,7 +48,8 @@ void dot_block(int32_t bits, const uint8_t* block, const int8_t* x, int32_t* dot
   }
 }
 
-void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride, uint8_t*) {
+void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
+              uint8_t*) {
   const PackedShape& shape = matrix.shape;
   for (int64_t panel = begin; panel < end; ++panel) {
     const int64_t outputs = std::min(kLanes, shape.n - panel * kLanes);

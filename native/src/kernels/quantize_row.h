@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One row of activations to 8 bits, in plain C++ that compilers turn into vectors. Static on purpose: each implementation compiles its
-// own copy for its own instruction set.
+// One row of activations to 8 bits, in plain C++ that compilers turn into vectors. Static on purpose: each implementation compiles
+// its own copy for its own instruction set.
 #pragma once
 
 #include "kernels/quantized_rows.h"

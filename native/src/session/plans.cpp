@@ -111,10 +111,9 @@ class PlanMaker {
     return graph::PackedWeights(made.path, spec.packing_group);
   }
 
-  /// Bits of a layer's weights: 4 where the precision says so, in the decoder's blocks; the head, the tower and the projector keep 8.
-  int32_t bits_of(const std::string& layer) const {
-    return precision_ == Precision::int4 && in_decoder_block(layer) ? 4 : 8;
-  }
+  /// Bits of a layer's weights: 4 where the precision says so, in the decoder's blocks; the head, the tower and the projector
+  /// keep 8.
+  int32_t bits_of(const std::string& layer) const { return precision_ == Precision::int4 && in_decoder_block(layer) ? 4 : 8; }
   bool in_decoder_block(const std::string& layer) const {
     return layer.starts_with(checkpoint_.spec().language.prefix + "model.layers.");
   }
@@ -129,9 +128,8 @@ class PlanMaker {
     const LanguageSpec& language = checkpoint_.spec().language;
     std::erase_if(uses, [&](const graph::LinearUse& use) { return in_decoder_block(use.name) && is_packed(language, use.name); });
     for (graph::LinearUse& use : uses) use.bits = bits_of(use.name);
-    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
-      graph::write_quantized_weights(uses, tensors, write, advance);
-    });
+    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"),
+                   [&](const auto& write, const auto& advance) { graph::write_quantized_weights(uses, tensors, write, advance); });
   }
 
   std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify) {

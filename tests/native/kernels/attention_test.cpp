@@ -35,7 +35,8 @@ struct Step {
     for (float& value : q) value *= 3;  // Scores that differ enough for the largest to move from block to block.
     for (int64_t p = 0; p < c.capacity; ++p) {
       for (int64_t i = 0; i < c.head_dim / 2; ++i) {
-        const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(c.head_dim));
+        const double angle =
+            static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(c.head_dim));
         cos.push_back(static_cast<float>(std::cos(angle)));
         sin.push_back(static_cast<float>(std::sin(angle)));
       }
@@ -56,8 +57,8 @@ struct Step {
 
   AttentionStep view(std::vector<float>& out) {
     out.assign(q.size(), -77.0F);
-    return {c.batch, c.length, c.heads, c.kv_heads, c.head_dim, c.capacity, q.data(), k.data(), v.data(), cos.data(), sin.data(),
-            c.past.data(), keys.data(), values.data(), scale(), out.data()};
+    return {c.batch,  c.length,   c.heads,    c.kv_heads,    c.head_dim,  c.capacity,    q.data(), k.data(),
+            v.data(), cos.data(), sin.data(), c.past.data(), keys.data(), values.data(), scale(),  out.data()};
   }
   float scale() const { return 1.0F / std::sqrt(static_cast<float>(c.head_dim)); }
 
@@ -81,7 +82,8 @@ struct Step {
     double largest = -1e300;
     for (int64_t p = 0; p <= last; ++p) {
       double sum = 0;
-      for (int64_t i = 0; i < d; ++i) sum += query[static_cast<size_t>(i)] * f16_to_f32(keys[static_cast<size_t>(base + p * d + i)]);
+      for (int64_t i = 0; i < d; ++i)
+        sum += query[static_cast<size_t>(i)] * f16_to_f32(keys[static_cast<size_t>(base + p * d + i)]);
       scores.push_back(sum * scale());
       largest = std::max(largest, scores.back());
     }
@@ -103,9 +105,9 @@ struct Step {
 
 TEST_CASE("attention: prompts, later chunks and decode steps, grouped heads, any cache") {
   const std::vector<Case> cases = {
-      {1, 1, 1, 1, 8, 4, {0}},          {1, 1, 4, 2, 16, 9, {8}},      {1, 5, 4, 4, 24, 64, {0}},    {1, 70, 2, 1, 32, 80, {0}},
-      {1, 33, 6, 2, 40, 300, {200}},    {3, 1, 8, 2, 64, 130, {129, 0, 64}}, {1, 1, 20, 20, 128, 300, {280}},
-      {1, 40, 7, 1, 128, 128, {63}},    {2, 3, 14, 2, 256, 70, {61, 5}},
+      {1, 1, 1, 1, 8, 4, {0}},         {1, 1, 4, 2, 16, 9, {8}},      {1, 5, 4, 4, 24, 64, {0}},
+      {1, 70, 2, 1, 32, 80, {0}},      {1, 33, 6, 2, 40, 300, {200}}, {3, 1, 8, 2, 64, 130, {129, 0, 64}},
+      {1, 1, 20, 20, 128, 300, {280}}, {1, 40, 7, 1, 128, 128, {63}}, {2, 3, 14, 2, 256, 70, {61, 5}},
   };
   for (const Case& c : cases) {
     for (const Attention& attention : attentions()) {

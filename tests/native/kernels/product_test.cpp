@@ -225,7 +225,8 @@ TEST_CASE("quantised weights: the error is what rounding must cost, extremes and
   bad[7] = std::numeric_limits<float>::infinity();
   std::vector<uint8_t> q(32);
   uint16_t scale = 0;
-  CHECK(error_of([&] { quantize_row(shape, bad.data(), q.data(), &scale); }) == "1:weights: inf at input 7, expected a finite number");
+  CHECK(error_of([&] { quantize_row(shape, bad.data(), q.data(), &scale); }) ==
+        "1:weights: inf at input 7, expected a finite number");
   bad[7] = 1e9F;
   CHECK(error_of([&] { quantize_row(shape, bad.data(), q.data(), &scale); }) == "1:weights: 1e+09 is too large for an fp16 scale");
 }

@@ -18,7 +18,7 @@ namespace {
 
 const std::string kBegin = "<!-- written by models_table: begin -->\n", kEnd = "<!-- written by models_table: end -->\n";
 const std::string kHeader =
-    "| model | layout | particular | prompts | against | features | tokens | logits |\n|---|---|---|---|---|---|---|---|\n";
+    "| model | layout | particular | prompts | precision | against | features | tokens | logits |\n|---|---|---|---|---|---|---|---|---|\n";
 
 struct Row {
   std::string words;                               ///< every column but the figures, as Markdown
@@ -34,7 +34,7 @@ std::vector<Row> read_rows(const std::vector<std::string>& files) {
     for (std::string line; std::getline(in, line);) {
       const auto record = nlohmann::json::parse(line);
       std::string words;
-      for (const char* key : {"model", "layout", "particular", "prompts", "reference"}) {
+      for (const char* key : {"model", "layout", "particular", "prompts", "precision", "reference"}) {
         words += "| " + record.at(key).get<std::string>() + " ";
       }
       const auto figure = [&](const char* key, const char* tolerance) {

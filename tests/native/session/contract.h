@@ -375,7 +375,7 @@ class Contract {
 
  private:
   void report(const GoldenCase& golden, double features, double tokens, double logits) const {
-    record({golden.model, golden.layout, golden.particular, "goldens", "prompts of `tests/data`", features, tokens, logits,
+    record({golden.model, golden.layout, golden.particular, "goldens", "prompts of `tests/data`", subject_.precision, features, tokens, logits,
             subject_.feature_tolerance, subject_.logit_tolerance});
   }
 

@@ -244,7 +244,7 @@ struct Loaded {
 
   /// The row of docs/models.md.
   void report(const std::string& prompts) const {
-    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, features, tokens, logits, kFeatures,
+    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, "fp32", features, tokens, logits, kFeatures,
             kLogits});
   }
 };

@@ -2,3 +2,6 @@
 #include "session/contract.h"
 
 TEST_CASE("ONNX Runtime, fp32") { vila::testing::run_contract({"onnxruntime", "fp32"}); }
+
+// Against the fp32 goldens 8 bits may cost what bf16 may (tests/data/README.md).
+TEST_CASE("ONNX Runtime, int8") { vila::testing::run_contract({"onnxruntime", "int8", 0.5, 1.5}); }

@@ -22,6 +22,7 @@ void record(const Agreement& agreement) {
                                        {"particular", agreement.particular},
                                        {"reference", agreement.reference},
                                        {"prompts", agreement.prompts},
+                                       {"precision", agreement.precision},
                                        {"features", agreement.features},
                                        {"tokens", agreement.tokens},
                                        {"logits", agreement.logits},

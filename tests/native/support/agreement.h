@@ -14,6 +14,7 @@ struct Agreement {
   std::string particular;  ///< what sets the row apart: "SigLIP, `mlp_downsample` column by column"
   std::string reference;   ///< "goldens" or "plain pass"
   std::string prompts;     ///< what was asked: "two images", "one image as tiles"
+  std::string precision = "fp32";  ///< of the plans
   double features = -1, tokens = -1, logits = -1;
   double feature_tolerance = 1e-4, logit_tolerance = 2e-4;  ///< of features and image tokens; of logits
 };

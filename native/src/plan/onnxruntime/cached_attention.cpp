@@ -15,9 +15,10 @@ constexpr int64_t kMostHeads = 1 << 12;
 class CachedAttention {
  public:
   static constexpr const char* kName = "CachedAttention";
-  static constexpr ONNXTensorElementDataType kFloat = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, kHalf = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
-  static constexpr ONNXTensorElementDataType kInputs[] = {kFloat, kFloat, kFloat, kHalf,
-                                                          kHalf,  ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, kFloat, kFloat};
+  static constexpr ONNXTensorElementDataType kFloat = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+                                             kHalf = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+  static constexpr ONNXTensorElementDataType kInputs[] = {kFloat, kFloat, kFloat, kHalf, kHalf, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
+                                                          kFloat, kFloat};
   static constexpr size_t kOptional = std::size(kInputs);
   static constexpr ONNXTensorElementDataType kOutputs[] = {kFloat, kHalf, kHalf};
 
@@ -44,7 +45,8 @@ class CachedAttention {
     if (step.head_dim < 2 || step.head_dim % 2 != 0 || step.head_dim > kernels::kMostHeadDim) {
       fail(ErrorCode::backend, kName, ": head_dim ", step.head_dim, ", expected an even number up to ", kernels::kMostHeadDim);
     }
-    const int64_t cache = step.batch * kv_heads_ * step.capacity * step.head_dim, key = step.batch * step.length * kv_heads_ * step.head_dim;
+    const int64_t cache = step.batch * kv_heads_ * step.capacity * step.head_dim,
+                  key = step.batch * step.length * kv_heads_ * step.head_dim;
     call.expect("columns of q:", q.shape[2], heads_ * step.head_dim);
     call.expect("elements of k:", k.elements(), key);
     call.expect("elements of v:", v.elements(), key);

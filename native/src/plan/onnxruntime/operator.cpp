@@ -19,7 +19,8 @@ void* Call::read(const OrtValue* value, std::vector<int64_t>& shape) const {
 int64_t attribute(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name, int64_t low, int64_t high) {
   int64_t value = 0;
   check(api, api.KernelInfoGetAttribute_int64(info, name, &value), join(op, ", attribute ", name));
-  if (value < low || value > high) fail(ErrorCode::backend, op, ", attribute ", name, ": ", value, ", expected ", low, " to ", high);
+  if (value < low || value > high)
+    fail(ErrorCode::backend, op, ", attribute ", name, ": ", value, ", expected ", low, " to ", high);
   return value;
 }
 

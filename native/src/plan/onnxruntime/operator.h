@@ -113,8 +113,8 @@ OrtStatus* status_of(const OrtApi& api, const F& call) {
   }
 }
 
-/// The description of an operator with kernel K: K::kName, K::kInputs and K::kOutputs (element types), K::kOptional (inputs from that
-/// index on may be left out), K(api, info), api() and compute(call), which several threads may call at once.
+/// The description of an operator with kernel K: K::kName, K::kInputs and K::kOutputs (element types), K::kOptional (inputs from
+/// that index on may be left out), K(api, info), api() and compute(call), which several threads may call at once.
 template <typename K>
 OrtCustomOp make_operator() {
   OrtCustomOp op{};

@@ -15,7 +15,7 @@ using kernels::PackedShape;
 constexpr int64_t kLongest = 1 << 24;    ///< of n and k: far beyond any model, far below overflow
 constexpr size_t kTaskBytes = 64 << 10;  ///< weights that one task of a decode step reads
 constexpr int64_t kMostTasks = 64;
-constexpr int64_t kRowsPerTask = 16;     ///< rows that one task quantises
+constexpr int64_t kRowsPerTask = 16;  ///< rows that one task quantises
 
 class PackedLinear {
  public:
@@ -32,7 +32,8 @@ class PackedLinear {
     shape_.group = read("group", kernels::kBlock, kLongest);
     shape_.bits = static_cast<int32_t>(read("bits", 4, 8));
     shape_.zero = static_cast<kernels::Zero>(read("zero", 0, 2));
-    if (shape_.group % kernels::kBlock != 0) fail(ErrorCode::backend, kName, ", group: ", shape_.group, ", expected a multiple of 32");
+    if (shape_.group % kernels::kBlock != 0)
+      fail(ErrorCode::backend, kName, ", group: ", shape_.group, ", expected a multiple of 32");
     if (shape_.bits != 4 && shape_.bits != 8) fail(ErrorCode::backend, kName, ", bits: ", shape_.bits, ", expected 4 or 8");
   }
   const OrtApi& api() const { return api_; }
@@ -55,7 +56,8 @@ class PackedLinear {
     const kernels::RowsBuffer to(activations.reserve(kernels::RowsBuffer::bytes(rows, padded)), rows, padded);
     call.parallel_for((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
       const int64_t first = task * kRowsPerTask;
-      for (int64_t row = first; row < std::min(first + kRowsPerTask, rows); ++row) product.quantize(x.data, row, shape_.k, padded, to);
+      for (int64_t row = first; row < std::min(first + kRowsPerTask, rows); ++row)
+        product.quantize(x.data, row, shape_.k, padded, to);
     });
     const kernels::QuantizedRows quantized{rows, padded, to.q, to.scales, to.sums};
     const int64_t pairs = (shape_.panels() + 1) / 2;

@@ -173,7 +173,8 @@ public final class LoadOptions {
     /**
      * The precision to compute in.
      *
-     * @param precision "default" for the engine's choice on this machine, or "fp32"
+     * @param precision "default" (fp32), "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache
+     *     in fp16) or "int4" (the same, the decoder's blocks in 4 bits); quantised weights are written once, beside the plans
      * @return this
      */
     public Builder precision(String precision) {

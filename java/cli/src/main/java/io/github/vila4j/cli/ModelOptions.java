@@ -13,7 +13,7 @@ final class ModelOptions {
   @Option(names = "--model", required = true, paramLabel = "DIR", description = "The checkpoint's folder.")
   private Path model;
 
-  @Option(names = "--precision", paramLabel = "P", defaultValue = "default", description = "default or fp32.")
+  @Option(names = "--precision", paramLabel = "P", defaultValue = "default", description = "fp32 (the default), int8 or int4.")
   private String precision;
 
   @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto or onnxruntime.")

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantised plans against the plain forward pass on the weights that they stand for.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "checkpoint/checkpoint.h"
+#include "kernels/packed_matrix.h"
+#include "reference/forward.h"
+#include "support/checkpoint_writer.h"
+#include "support/npy.h"
+#include "vila/vila.h"
+
+using namespace vila;           // NOLINT
+using namespace vila::testing;  // NOLINT
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t kGroup = 32;
+
+/// Rounds each row of a linear layer to `bits` and back.
+void round_weights(std::vector<float>& weights, int64_t k, int32_t bits) {
+  const kernels::PackedShape shape{1, k, kGroup, bits, kernels::Zero::middle};
+  std::vector<uint8_t> q(static_cast<size_t>(k)), packed(shape.bytes());
+  std::vector<uint16_t> scales(static_cast<size_t>(shape.groups()));
+  for (size_t at = 0; at < weights.size(); at += static_cast<size_t>(k)) {
+    std::fill(packed.begin(), packed.end(), uint8_t{0});
+    kernels::quantize_row(shape, weights.data() + at, q.data(), scales.data());
+    kernels::pack_row(shape, 0, {q.data(), scales.data()}, packed.data());
+    kernels::unpack_row({shape, packed.data()}, 0, weights.data() + at);
+  }
+}
+
+/// Rewrites a file's linear layers as the plan of `precision` has them.
+void round_file(const fs::path& file, const std::string& precision) {
+  TensorStore store;
+  store.add_file(file.string());
+  std::vector<FileTensor> tensors;
+  for (const auto& [name, tensor] : store.all()) {
+    std::vector<float> values = tensor.to_float();
+    const bool table = name.find("embed") != std::string::npos && name.find("head") == std::string::npos;
+    if (tensor.shape.size() == 2 && !table) {
+      const bool block = name.starts_with("model.layers.");
+      round_weights(values, tensor.shape[1], precision == "int4" && block ? 4 : 8);
+    }
+    tensors.push_back(float_tensor(name, DType::f32, tensor.shape, values));
+  }
+  write_safetensors(file, tensors);
+}
+
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) ab += double{a[i]} * b[i], aa += double{a[i]} * a[i], bb += double{b[i]} * b[i];
+  return ab / std::sqrt(aa * bb);
+}
+
+Image noise_image() {
+  std::vector<uint8_t> rgb(37 * 21 * 3);
+  uint32_t state = 9;
+  for (uint8_t& value : rgb) value = static_cast<uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
+  return Image::from_rgb(rgb.data(), rgb.size(), 37, 21);
+}
+
+}  // namespace
+
+TEST_CASE("quantised plans compute what the rounded weights say, but for 8-bit activations") {
+  for (const std::string precision : {"int8", "int4"}) {
+    for (const int64_t head_dim : {24, 64}) {
+      CAPTURE(precision);
+      CAPTURE(head_dim);
+      const TempDir dir;
+      RandomCheckpoint shape;
+      shape.tokenizer = data("cases/vila10-clip-linear/model");
+      shape.heads = 6, shape.kv_heads = 2, shape.hidden = 6 * head_dim, shape.intermediate = 208, shape.layers = 3;
+      shape.vision_hidden = 48, shape.vision_intermediate = 72, shape.max_positions = 1024;
+      write_checkpoint(dir / "model", shape);
+      write_checkpoint(dir / "rounded", shape);
+      for (const auto& entry : fs::recursive_directory_iterator(dir / "rounded")) {
+        if (entry.path().extension() == ".safetensors") round_file(entry.path(), precision);
+      }
+      const reference::PlainModel plain(dir / "rounded");
+      LoadOptions options;
+      options.cache_dir = (dir / "cache").string();
+      options.precision = precision;
+      const Model model = Model::load((dir / "model").string(), options, nullptr);
+      CHECK(model.info().precision == precision);
+
+      const EncodedImage encoded = model.encode_image(noise_image());
+      const reference::Matrix features = plain.features(encoded.pixel_values);
+      CHECK(cosine(encoded.vision_features, features.v) > 0.9995);
+      const reference::Matrix projected = plain.project(features);
+      CHECK(cosine(encoded.projected, projected.v) > 0.999);
+
+      Prompt prompt;
+      std::string text;
+      for (int i = 0; i < 120; ++i) text += std::to_string(i) + " ";  // more than one chunk of the prefill
+      prompt.begin_turn(Role::user).add_image(noise_image()).add_text(text);
+      std::vector<int> ids = model.tokenize(prompt).input_ids;
+      Session session = model.new_session();
+      session.prefill(prompt);
+      for (int step = 0; step < 4; ++step) {
+        const reference::Matrix logits = plain.language.logits(plain.splice(ids, {projected}));
+        CHECK(cosine(session.logits(), {logits[logits.rows - 1], logits[logits.rows - 1] + logits.cols}) > 0.999);
+        ids.push_back(7 + step);
+        session.decode(7 + step);
+      }
+    }
+  }
+}
+
+TEST_CASE("the weights of a quantised plan are written once and are as small as their bits") {
+  const TempDir dir;
+  RandomCheckpoint shape;
+  shape.tokenizer = data("cases/vila10-clip-linear/model");
+  shape.hidden = 256, shape.heads = 8, shape.kv_heads = 8, shape.intermediate = 704, shape.layers = 4;
+  write_checkpoint(dir / "model", shape);
+  LoadOptions options;
+  options.cache_dir = (dir / "cache").string();
+  options.precision = "int4";
+  const auto lines = Model::compile((dir / "model").string(), options, nullptr);
+  CHECK(lines.size() == 6);  // a plan and its weights for tower, projector and language model
+  for (const std::string& line : Model::compile((dir / "model").string(), options, nullptr))
+    CHECK(line.ends_with(", already there"));
+  uintmax_t language = 0;
+  for (const auto& entry : fs::directory_iterator(dir / "cache")) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("language-int4") && name.ends_with(".safetensors")) language = entry.file_size();
+  }
+  // 4 bits and a 16th of fp16 scales in the blocks, 8 bits in the head.
+  const double blocks = 4.0 * (4 * 256 * 256 + 3 * 256 * 704), head = 640.0 * 256;
+  CHECK(static_cast<double>(language) > blocks * 4.5 / 8 + head * 8.5 / 8);
+  CHECK(static_cast<double>(language) < 1.02 * (blocks * 4.5 / 8 + head * 8.5 / 8) + 20000);
+}
