@@ -334,7 +334,8 @@ class VILA_API ModelInfo {
   std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32", "awq int4, group 128"
   std::string precision;              ///< of the plans: "fp32", "int8", "fp32, weights int4 group 128"
   std::string backend;                ///< "onnxruntime 1.28.0"
-  int32_t tokens_per_image = 0;
+  int32_t tokens_per_image = 0;       ///< of an image as one square
+  bool tiles = false;                 ///< whether an image that is alone in its prompt is cut into tiles
   int32_t context_length = 0;
   int32_t vocab_size = 0;
   int32_t hidden_size = 0;
@@ -348,7 +349,7 @@ class VILA_API ModelInfo {
 /// The stages of one image as numbers, for comparison with other implementations. Row-major float32.
 class VILA_API EncodedImage {
  public:
-  std::vector<int64_t> pixel_shape;     ///< [1,3,H,W]
+  std::vector<int64_t> pixel_shape;     ///< [1,3,H,W]; of tiles see Model::encode_tiles
   std::vector<float> pixel_values;
   std::vector<int64_t> feature_shape;   ///< [1,N,C]
   std::vector<float> vision_features;
@@ -382,7 +383,12 @@ class VILA_API Model {
   TokenizedPrompt tokenize(const Prompt& prompt) const;
   /// Runs one image, untiled, through every stage; nothing is taken from or put into the image cache.
   EncodedImage encode_image(const Image& image) const;
-  /// The same from pixel values [1,3,H,W] of the tower's own size.
+  /// The same for an image that is alone in its prompt, where the model cuts such an image into tiles (ModelInfo::tiles). "dynamic":
+  /// pixels [T,3,H,W], features [T,N,C] and tokens [T,M,D] of the T tiles in order, the thumbnail last. "dynamic_s2": pixels of the
+  /// T tiles of all scales in order, features [B,N,C] of the B blocks that enter the projector, tokens [1,B*M,D] as they enter the
+  /// prompt. Throws unsupported for other models.
+  EncodedImage encode_tiles(const Image& image) const;
+  /// Those of one square from pixel values [1,3,H,W] of the tower's own size.
   EncodedImage encode_pixels(const std::vector<float>& pixel_values) const;
   /// Bytes and entries that the image token cache holds, and its hits and misses so far.
   int64_t image_cache_bytes() const;

@@ -75,6 +75,9 @@ TokenizedPrompt Model::tokenize(const Prompt& prompt) const {
 EncodedImage Model::encode_image(const Image& image) const {
   return guarded([&] { return impl_->engine->vision().inspect(image.impl()->rgb); });
 }
+EncodedImage Model::encode_tiles(const Image& image) const {
+  return guarded([&] { return impl_->engine->vision().inspect_tiles(image.impl()->rgb); });
+}
 EncodedImage Model::encode_pixels(const std::vector<float>& pixel_values) const {
   return guarded([&] { return impl_->engine->vision().inspect(pixel_values); });
 }

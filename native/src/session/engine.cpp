@@ -113,6 +113,7 @@ ModelInfo describe(const Checkpoint& checkpoint) {
   info.prompt_template = spec.prompt.template_id;
   info.weight_dtype = name_of(spec.weight_dtype);
   if (language.packing != LanguageSpec::Packing::none) info.weight_dtype = join("awq int4, group ", language.packing_group);
+  info.tiles = spec.preprocess.tiling != PreprocessSpec::Tiling::none;
   info.tokens_per_image = static_cast<int32_t>(spec.tokens_per_image());
   info.context_length = static_cast<int32_t>(std::min(spec.prompt.max_length, language.max_positions));
   info.vocab_size = static_cast<int32_t>(language.vocab);

@@ -22,6 +22,8 @@ plan::Binding bind_output(const char* name, std::vector<int64_t> shape, std::vec
   return {name, DType::f32, std::move(shape), values.data()};
 }
 
+void append(std::vector<float>& to, const std::vector<float>& values) { to.insert(to.end(), values.begin(), values.end()); }
+
 /// Maps of several scales at the size of one of them (-1: the last), channels joined in the order of the scales.
 FeatureMap merge_scales(const std::vector<FeatureMap>& maps, int64_t output_scale) {
   const FeatureMap& target = output_scale < 0 ? maps.back() : maps[static_cast<size_t>(output_scale)];
@@ -85,20 +87,25 @@ std::vector<float> VisionEncoder::square_features(const std::vector<float>& pixe
   return merge_scales(maps, preprocess.output_scale).data;
 }
 
-std::vector<float> VisionEncoder::close_tokens(const RgbImage& image, plan::StopSource* stop) {
+std::vector<float> VisionEncoder::close_tokens(const RgbImage& image, plan::StopSource* stop, EncodedImage* stages) {
   const TilePlan plan = plan_tiles(image.width, image.height, spec_.preprocess);
   const std::vector<RgbImage> tiles = cut_tiles(image, plan);
   std::vector<FeatureMap> maps;
   size_t next = 0;
   for (const TileGrid& grid : plan.grids) {
     std::vector<FeatureMap> parts;
-    for (int32_t i = 0; i < grid.count(); ++i) parts.push_back(tower_map(normalize(tiles[next++], spec_.preprocess), stop));
+    for (int32_t i = 0; i < grid.count(); ++i) {
+      const std::vector<float> pixels = normalize(tiles[next++], spec_.preprocess);
+      if (stages != nullptr) append(stages->pixel_values, pixels);
+      parts.push_back(tower_map(pixels, stop));
+    }
     maps.push_back(assemble(parts, grid.rows, grid.columns));
   }
   const int64_t rows = plan.chosen.rows, columns = plan.chosen.columns;
   const auto side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(spec_.tokens_per_image()))));
   std::vector<FeatureMap> blocks;
   for (const FeatureMap& block : take_apart(merge_scales(maps, spec_.preprocess.output_scale), rows, columns)) {
+    if (stages != nullptr) append(stages->vision_features, block.data);
     blocks.push_back({side, side, spec_.projector.output, project(block.data, stop)});
   }
   return assemble(blocks, rows, columns).data;
@@ -112,6 +119,32 @@ ImageTokens VisionEncoder::encode(const ImageView& view, plan::StopSource* stop)
       view.close ? close_tokens(image, stop) : project(square_features(preprocess(image, spec_.preprocess), stop), stop));
   cache_.put(id, tokens);
   return tokens;
+}
+
+EncodedImage VisionEncoder::inspect_tiles(const RgbImage& image) {
+  if (spec_.preprocess.tiling == Tiling::none) {
+    fail(ErrorCode::unsupported, "image tiles: this model looks at every image as one square");
+  }
+  const int64_t side = spec_.preprocess.size, tokens = spec_.tokens_per_image(), width = spec_.projector.output;
+  EncodedImage result;
+  int64_t blocks = 0;
+  if (spec_.preprocess.tiling == Tiling::dynamic_s2) {
+    result.projected = close_tokens(image, nullptr, &result);
+    blocks = static_cast<int64_t>(result.projected.size()) / (tokens * width);
+    result.projected_shape = {1, blocks * tokens, width};
+  } else {
+    for (const RgbImage& tile : cut_tiles(image, plan_tiles(image.width, image.height, spec_.preprocess))) {
+      const EncodedImage one = inspect(normalize(tile, spec_.preprocess));
+      append(result.pixel_values, one.pixel_values);
+      append(result.vision_features, one.vision_features);
+      append(result.projected, one.projected);
+      ++blocks;
+    }
+    result.projected_shape = {blocks, tokens, width};
+  }
+  result.pixel_shape = {static_cast<int64_t>(result.pixel_values.size()) / (3 * side * side), 3, side, side};
+  result.feature_shape = {blocks, spec_.projector_tokens(), spec_.projector.input};
+  return result;
 }
 
 EncodedImage VisionEncoder::inspect(const RgbImage& image) { return inspect(preprocess(image, spec_.preprocess)); }

@@ -36,6 +36,9 @@ class VisionEncoder {
   /// The same from pixel values [1,3,S,S], S being PreprocessSpec::size. Throws invalid_argument for another number of values.
   EncodedImage inspect(const std::vector<float>& pixel_values);
 
+  /// Every stage of an image that is alone in its prompt, as tiles; see Model::encode_tiles. The cache is left alone.
+  EncodedImage inspect_tiles(const RgbImage& image);
+
   ImageCache& cache() { return cache_; }
 
  private:
@@ -47,8 +50,8 @@ class VisionEncoder {
   std::vector<float> project(const std::vector<float>& features, plan::StopSource* stop);
   /// What enters the projector for one square of pixels, multi-scale or not.
   std::vector<float> square_features(const std::vector<float>& pixels, plan::StopSource* stop);
-  /// The tokens of an image in tiles at several scales.
-  std::vector<float> close_tokens(const RgbImage& image, plan::StopSource* stop);
+  /// The tokens of an image in tiles at several scales; with `stages`, writes down what led to them.
+  std::vector<float> close_tokens(const RgbImage& image, plan::StopSource* stop, EncodedImage* stages = nullptr);
 
   const ModelSpec& spec_;
   plan::Plan& vision_;

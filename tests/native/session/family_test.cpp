@@ -244,8 +244,8 @@ struct Loaded {
 
   /// The row of docs/models.md.
   void report(const std::string& prompts) const {
-    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, "fp32", features, tokens, logits, kFeatures,
-            kLogits});
+    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, "fp32", features, tokens, logits,
+            kFeatures, kLogits});
   }
 };
 
@@ -530,6 +530,18 @@ TEST_CASE("NVILA: an image alone enters as tiles at three scales") {
     const Matrix tokens = loaded.plain->tiled(tiles, rows, columns);
     CHECK(tokens.rows == rows * columns * 4);
     loaded.check_tokens(*engine->vision().encode({image, true}, nullptr), tokens);
+    const EncodedImage stages = loaded.model->encode_tiles(image);
+    Pixels pixels;
+    for (const std::vector<Pixels>& scale : tiles) {
+      for (const Pixels& crop : scale) pixels.insert(pixels.end(), crop.begin(), crop.end());
+    }
+    const auto blocks = static_cast<int64_t>(rows * columns), width = static_cast<int64_t>(tokens.cols);
+    CHECK(stages.pixel_shape == std::vector<int64_t>{5 + blocks, 3, tile, tile});
+    CHECK(max_abs_difference(stages.pixel_values, pixels) < kPixels);
+    CHECK(stages.feature_shape == std::vector<int64_t>{blocks, 16, 3 * r.shape.vision_hidden});
+    CHECK(stages.vision_features.size() == static_cast<size_t>(blocks * 16 * 3 * r.shape.vision_hidden));
+    CHECK(stages.projected_shape == std::vector<int64_t>{1, blocks * 4, width});
+    CHECK(max_abs_difference(stages.projected, tokens.v) < kFeatures);
     Prompt prompt;
     prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
     loaded.check_prompt(prompt, "<image>What is this?", {tokens});
@@ -556,6 +568,18 @@ TEST_CASE("NVILA-Lite: an image alone enters as tiles and a thumbnail, a line ea
           images.push_back(loaded.square_tokens(part_of(squeezed, x, y, tile, tile)));
       }
       if (images.size() > 1) images.push_back(loaded.square_tokens(image.resize(tile, tile)));
+      const EncodedImage stages = loaded.model->encode_tiles(image);
+      const auto count = static_cast<int64_t>(images.size());
+      CHECK(stages.pixel_shape == std::vector<int64_t>{count, 3, tile, tile});
+      CHECK(stages.feature_shape == std::vector<int64_t>{count, 16, r.shape.vision_hidden});
+      CHECK(stages.projected_shape ==
+            std::vector<int64_t>{count, static_cast<int64_t>(images[0].rows), static_cast<int64_t>(images[0].cols)});
+      std::vector<float> all;
+      for (const Matrix& each : images) all.insert(all.end(), each.v.begin(), each.v.end());
+      CHECK(max_abs_difference(stages.projected, all) < kFeatures);
+      const Pixels last = normalized(images.size() > 1 ? image.resize(tile, tile) : squeezed, Tower::siglip);
+      CHECK(max_abs_difference({stages.pixel_values.end() - static_cast<std::ptrdiff_t>(last.size()), stages.pixel_values.end()},
+                               last) < kPixels);
       for (size_t i = 0; i < images.size(); ++i) words += "<image>\n";
       words += "What is this?";
       Prompt prompt;

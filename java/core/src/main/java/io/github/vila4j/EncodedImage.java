@@ -2,7 +2,8 @@
 package io.github.vila4j;
 
 /**
- * The stages of one image as numbers, for comparison with other implementations.
+ * The stages of one image as numbers, for comparison with other implementations. Shapes are those of one square; for tiles see
+ * {@link VilaModel#encodeTiles}.
  *
  * @param pixelValues {@code [1,3,H,W]}: what enters the vision tower
  * @param visionFeatures {@code [1,N,C]}: the features of the tower that are used

@@ -17,7 +17,8 @@ import java.util.stream.IntStream;
  * @param weightDtype the type of the checkpoint's weights: bf16, fp16, fp32, or for example "awq int4, group 128"
  * @param precision the precision of the compiled plans, for example "fp32" or "fp32, weights int4 group 128"
  * @param backend what runs the plan, with its version
- * @param tokensPerImage positions that one image takes
+ * @param tokensPerImage positions that an image takes as one square
+ * @param tiles whether an image that is alone in its prompt is cut into tiles
  * @param contextLength most positions of one session
  * @param vocabSize number of token ids
  * @param hiddenSize width of the language model
@@ -39,6 +40,7 @@ public record ModelInfo(
     String precision,
     String backend,
     int tokensPerImage,
+    boolean tiles,
     int contextLength,
     int vocabSize,
     int hiddenSize,
@@ -60,6 +62,7 @@ public record ModelInfo(
         Text.take(info.precision()),
         Text.take(info.backend()),
         info.tokens_per_image(),
+        info.tiles(),
         info.context_length(),
         info.vocab_size(),
         info.hidden_size(),

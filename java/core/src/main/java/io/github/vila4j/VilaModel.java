@@ -137,6 +137,25 @@ public final class VilaModel implements AutoCloseable {
   }
 
   /**
+   * Runs the tiles of an image that is alone in its prompt through every stage, past the image cache. Tiles and a thumbnail
+   * (NVILA-Lite) give one row of each tensor per tile; tiles at several scales (NVILA) give the pixels of all tiles, the features
+   * of the blocks that enter the projector, and one row of image tokens.
+   *
+   * @param image the image
+   * @return the numbers of each stage
+   * @throws UnsupportedModelException when the model looks at every image as one square ({@link ModelInfo#tiles()})
+   */
+  public EncodedImage encodeTiles(VilaImage image) {
+    return handle.use(
+        model -> {
+          try (var pixels = image.toNative();
+              var encoded = model.encode_tiles(pixels)) {
+            return EncodedImage.of(encoded);
+          }
+        });
+  }
+
+  /**
    * Runs pixel values through every stage after preprocessing.
    *
    * @param pixelValues {@code [1,3,H,W]} of the vision tower's own size, row-major

@@ -29,6 +29,8 @@ import picocli.CommandLine.Option;
       "Per image:  OUT/images/<file>/pixel_values.npy, vision_features.npy, projected.npy",
       "Per prompt: OUT/prompts/<name>.json (prompt_text, input_ids, sequence_length, image_spans, 24 greedy ids, their text, top5)",
       "            OUT/prompts/<name>.logits.npy (float32 [4,V]: the prompt's last position, then the first 3 greedy ids')",
+      "            OUT/prompts/<name>.tiles/pixel_values.npy [T,3,H,W], vision_features.npy, projected.npy, where the model",
+      "            cuts the prompt's only image into tiles",
       "Pixels in <file>.rgb.npy beside an image (uint8 [h,w,3]) take the place of decoding it."
     })
 final class Inspect extends BaseCommand {
@@ -85,6 +87,9 @@ final class Inspect extends BaseCommand {
       for (PromptCase prompt : cases) {
         step(interruption, progress, prompt.name(), done++, all);
         write(loaded, prompt, prompt.toPrompt(prompt.images().stream().map(pixels::get).toList()));
+        if (prompt.images().size() == 1 && loaded.info().tiles()) {
+          write(out.resolve("prompts").resolve(prompt.name() + ".tiles"), loaded.encodeTiles(pixels.get(prompt.images().get(0))));
+        }
       }
     }
     if (json) {
