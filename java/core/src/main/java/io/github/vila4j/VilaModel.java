@@ -143,7 +143,7 @@ public final class VilaModel implements AutoCloseable {
    *
    * @param image the image
    * @return the numbers of each stage
-   * @throws UnsupportedModelException when the model looks at every image as one square ({@link ModelInfo#tiles()})
+   * @throws UnsupportedException when the model looks at every image as one square ({@link ModelInfo#tiles()})
    */
   public EncodedImage encodeTiles(VilaImage image) {
     return handle.use(
