@@ -10,13 +10,8 @@ namespace vila::graph {
 
 /// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
 /// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading. Packed layers are
-<<<<<<< HEAD
-/// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the
-/// corrections.
-=======
 /// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the corrections.
 /// Quantised layers, and attention over an fp16 cache, are operators of our own (plan/onnxruntime/custom_ops.h).
->>>>>>> b11dd66 (Precisions int8 and int4: weights quantised into a file beside the plan, our own operators)
 class CpuDialect final : public Dialect {
  public:
   explicit CpuDialect(const std::string& graph_name);

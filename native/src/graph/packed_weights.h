@@ -5,13 +5,8 @@
 //   <layer>.scales       fp32  [out, in/block]
 //   <layer>.zero_points  uint8 [out, ceil(in/block / 2)]  two a byte, the even block in the low half; each row begins with a byte
 //   <layer>.corrections  fp32  [out, in/block]            only where one of them is not zero
-<<<<<<< HEAD
-// which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of
-// 64 bytes of the file; tensors named "padding.<n>" fill up. The last 16 bytes are a tensor "checksum" that PlanCache fills.
-=======
 // which is what ONNX Runtime's MatMulNBits takes (its contributed operators' documentation). Every tensor begins at a multiple of 64
 // bytes of the file (weights_file.h).
->>>>>>> b11dd66 (Precisions int8 and int4: weights quantised into a file beside the plan, our own operators)
 #pragma once
 
 #include <cstdint>

@@ -462,7 +462,7 @@ TEST_CASE("AWQ: packed language weights") {
     const std::vector<std::string> lines = Model::compile(loaded.folder().string(), loaded.options, nullptr);
     REQUIRE(lines.size() == 4);
     for (const std::string& line : lines) CHECK(line.ends_with(" bytes, already there"));
-    CHECK(lines[2].starts_with("language-int4-"));
+    CHECK(lines[2].starts_with("language-packed-"));
   }
 }
 
@@ -535,12 +535,12 @@ TEST_CASE("NVILA: an image alone enters as tiles at three scales") {
     for (const std::vector<Pixels>& scale : tiles) {
       for (const Pixels& crop : scale) pixels.insert(pixels.end(), crop.begin(), crop.end());
     }
-    const auto blocks = static_cast<int64_t>(rows * columns), width = static_cast<int64_t>(tokens.cols);
+    const auto blocks = static_cast<int64_t>(rows * columns), channels = static_cast<int64_t>(tokens.cols);
     CHECK(stages.pixel_shape == std::vector<int64_t>{5 + blocks, 3, tile, tile});
     CHECK(max_abs_difference(stages.pixel_values, pixels) < kPixels);
     CHECK(stages.feature_shape == std::vector<int64_t>{blocks, 16, 3 * r.shape.vision_hidden});
     CHECK(stages.vision_features.size() == static_cast<size_t>(blocks * 16 * 3 * r.shape.vision_hidden));
-    CHECK(stages.projected_shape == std::vector<int64_t>{1, blocks * 4, width});
+    CHECK(stages.projected_shape == std::vector<int64_t>{1, blocks * 4, channels});
     CHECK(max_abs_difference(stages.projected, tokens.v) < kFeatures);
     Prompt prompt;
     prompt.begin_turn(Role::user).add_image(image).add_text("What is this?");
