@@ -346,6 +346,36 @@ class VILA_API ModelInfo {
   int64_t parameters = 0;
 };
 
+/// What the tensors of one part of a model amount to.
+class VILA_API PartSize {
+ public:
+  int64_t parameters = 0;             ///< of the tensors that are used
+  int64_t bytes = 0;                  ///< of these tensors as they are stored
+};
+
+/// What a checkpoint folder holds, whether or not it can be run. What could not be read is empty or zero.
+class VILA_API CheckpointReport {
+ public:
+  ModelInfo info;                     ///< as Model::describe() has it, with the precision of the plans
+  std::vector<std::string> problems;  ///< everything that keeps it from running, a line each that names the file; empty: it runs
+  PartSize language, vision, projector;
+  int64_t file_bytes = 0;             ///< of the files that hold the weights, each counted once
+  std::string tokenizer;              ///< kind and file: "SentencePiece, tokenizer.model"
+  int32_t tokenizer_size = 0;         ///< number of its ids
+  std::string template_reason;        ///< why info.prompt_template was chosen
+  std::vector<std::string> templates; ///< the ids of every template that can be chosen instead
+  int32_t min_single_image_tokens = 0;  ///< of an image that is the only one of its prompt: models that tile look closer at it
+  int32_t max_single_image_tokens = 0;
+  int32_t video_frames = 0;           ///< that the model looks at in a video
+  int32_t video_tokens = 0;           ///< of all of them
+  int64_t plan_bytes = 0;             ///< of the compiled plans on disk, to within a kilobyte
+  int64_t weight_memory_bytes = 0;    ///< that the plans hold in memory; the embedding table is read from its file
+};
+
+/// Reads the configuration, the tokenizer and the headers of the weight files of a checkpoint folder, no weights. Throws nothing for
+/// what is wrong with the folder: that is in the report.
+VILA_API CheckpointReport inspect_checkpoint(const std::string& path);
+
 /// The stages of one image as numbers, for comparison with other implementations. Row-major float32.
 class VILA_API EncodedImage {
  public:

@@ -174,14 +174,14 @@ void Checkpoint::check_tensors(ModelPart part) {
         fail(ErrorCode::bad_file, tensor.file->path(), ": tensor ", needed.name, " has type ", name_of(tensor.dtype), ", expected ",
              needed.dtype ? name_of(*needed.dtype) : "fp32, fp16 or bf16");
       }
-      size.bytes += tensor.bytes;
+      size.bytes += static_cast<int64_t>(tensor.bytes);
       size.parameters += needed.parameters;
     });
   }
   problems.report();
 }
 
-uint64_t Checkpoint::weight_bytes() const { return sizes_[0].bytes + sizes_[1].bytes + sizes_[2].bytes; }
+uint64_t Checkpoint::weight_bytes() const { return static_cast<uint64_t>(sizes_[0].bytes + sizes_[1].bytes + sizes_[2].bytes); }
 int64_t Checkpoint::parameters() const { return sizes_[0].parameters + sizes_[1].parameters + sizes_[2].parameters; }
 
 const TensorStore& Checkpoint::store(ModelPart part) const {

@@ -16,6 +16,7 @@
 #include "checkpoint/needed_tensors.h"
 #include "common/live_count.h"
 #include "common/mapped_file.h"
+#include "vila/vila.h"
 
 namespace vila {
 
@@ -76,12 +77,6 @@ ModelSpec read_model_spec(const std::string& folder);
 /// Where the tokenizer of a checkpoint (or bare tokenizer folder) lies.
 TokenizerSpec find_tokenizer(const std::string& folder);
 
-/// What the tensors of one part of a model amount to.
-struct PartSize {
-  int64_t parameters = 0;  ///< of the tensors the spec needs
-  uint64_t bytes = 0;      ///< of these tensors as they are stored
-};
-
 /// An opened checkpoint. Immutable; any thread.
 class Checkpoint {
  public:
@@ -105,7 +100,7 @@ class Checkpoint {
   uint64_t weight_bytes() const;
   /// Number of parameters the spec needs; a packed weight counts as one.
   int64_t parameters() const;
-  /// Of one part.
+  /// What the tensors of one part amount to.
   const PartSize& size(ModelPart part) const { return sizes_[static_cast<size_t>(part)]; }
   /// Identifies the model without reading all of it: what the spec says of language model, tower and projector, and of each needed
   /// tensor its name, type, shape, offset, the real path, size and modification time of its file (plans point into that file),

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "image/preprocess.h"
 #include "session/engine.h"
+#include "session/report.h"
 #include "session/session.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_api.h"
@@ -55,6 +56,10 @@ std::vector<std::string> Model::compile(const std::string& path, const LoadOptio
 
 ModelInfo Model::describe(const std::string& path) {
   return guarded([&] { return vila::describe(*Checkpoint::open(path)); });
+}
+
+CheckpointReport inspect_checkpoint(const std::string& path) {
+  return guarded([&] { return report_of(path); });
 }
 
 ModelInfo Model::info() const {

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "prompt/prompt.h"
 #include "session/progress.h"
+#include "session/report.h"
 
 namespace vila {
 namespace {
@@ -15,28 +16,6 @@ std::string one_of(const std::vector<std::string>& ids) {
   std::string text;
   for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + id;
   return text;
-}
-
-const char* name_of(VisionSpec::Kind kind) {
-  switch (kind) {
-    case VisionSpec::Kind::clip: return "clip";
-    case VisionSpec::Kind::siglip: return "siglip";
-    case VisionSpec::Kind::internvit: return "internvit";
-  }
-  return "?";
-}
-
-int64_t kv_bytes_per_token(const LanguageSpec& spec, Precision precision) {
-  return 2 * spec.layers * spec.kv_heads * spec.head_dim * static_cast<int64_t>(size_of(cache_dtype(precision)));
-}
-
-const char* name_of(PreprocessSpec::Fit fit) {
-  switch (fit) {
-    case PreprocessSpec::Fit::squash: return "squash";
-    case PreprocessSpec::Fit::pad: return "pad";
-    case PreprocessSpec::Fit::center_crop: return "center crop";
-  }
-  return "?";
 }
 
 }  // namespace
@@ -94,35 +73,6 @@ ModelInfo Engine::info() const {
   info.kv_bytes_per_token = kv_bytes_per_token(language, precision());
   if (language.packing != LanguageSpec::Packing::none) info.precision += join(", weights int4 group ", language.packing_group);
   info.backend = backend_->name() + " " + backend_->version();
-  return info;
-}
-
-ModelInfo describe(const Checkpoint& checkpoint) {
-  const ModelSpec& spec = checkpoint.spec();
-  const LanguageSpec& language = spec.language;
-  const VisionSpec& vision = spec.vision;
-  ModelInfo info;
-  info.path = spec.path;
-  info.family = spec.family;
-  info.language_model = join(language.model_type, ": ", language.layers, " layers, hidden ", language.hidden, ", ", language.heads,
-                             " heads, ", language.kv_heads, " KV heads, FFN ", language.intermediate);
-  info.vision_tower = join(name_of(vision.kind), ": ", vision.run_layers, " of ", vision.layers, " layers, hidden ", vision.hidden,
-                           ", ", vision.image, " px, patch ", vision.patch);
-  info.projector = join(spec.projector.type, ": ", spec.projector.input, " to ", spec.projector.output);
-  info.preprocessing = join(name_of(spec.preprocess.fit), " to ", spec.preprocess.size, "x", spec.preprocess.size);
-  info.prompt_template = spec.prompt.template_id;
-  info.weight_dtype = name_of(spec.weight_dtype);
-  if (language.packing != LanguageSpec::Packing::none) info.weight_dtype = join("awq int4, group ", language.packing_group);
-  info.tiles = spec.preprocess.tiling != PreprocessSpec::Tiling::none;
-  info.tokens_per_image = static_cast<int32_t>(spec.tokens_per_image());
-  info.context_length = static_cast<int32_t>(std::min(spec.prompt.max_length, language.max_positions));
-  info.vocab_size = static_cast<int32_t>(language.vocab);
-  info.hidden_size = static_cast<int32_t>(language.hidden);
-  info.image_placeholder_id = static_cast<int32_t>(spec.prompt.image_token_id);
-  info.eos_ids = language.eos_ids;
-  info.weight_bytes = static_cast<int64_t>(checkpoint.weight_bytes());
-  info.kv_bytes_per_token = kv_bytes_per_token(language, Precision::fp32);
-  info.parameters = checkpoint.parameters();
   return info;
 }
 

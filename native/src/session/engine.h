@@ -60,9 +60,6 @@ class Engine {
   LiveCount<LiveType::model> live_;
 };
 
-/// What a checkpoint is, from its headers alone.
-ModelInfo describe(const Checkpoint& checkpoint);
-
 /// Checks backend, precision, threads, context and template of `options` against the spec; returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 

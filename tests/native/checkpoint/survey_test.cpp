@@ -77,7 +77,7 @@ TEST_CASE("survey: a whole checkpoint gives what open() gives") {
     CHECK(written.checkpoint->parameters() == opened->parameters());
     const CheckpointDescription& d = written.checkpoint->description();
     CHECK((d.has_language && d.has_vision && d.has_projector && d.has_prompt));
-    CHECK(opened->size(ModelPart::projector).bytes == 4 * static_cast<uint64_t>(opened->size(ModelPart::projector).parameters));
+    CHECK(opened->size(ModelPart::projector).bytes == 4 * opened->size(ModelPart::projector).parameters);
   }
 }
 
