@@ -73,6 +73,21 @@ void check(const ModelSpec& spec) {
   }
 }
 
+/// open() throws exactly when survey() finds a problem.
+void check_survey(const std::string& folder) {
+  std::vector<std::string> problems;
+  Checkpoint::survey(folder, problems);
+  std::string error;
+  try {
+    Checkpoint::open(folder);
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  if (error.empty() != problems.empty()) {
+    throw std::runtime_error(error.empty() ? "opened, but: " + problems.front() : "no problem found, but: " + error);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -112,6 +127,7 @@ int main() {
     write_file(target.file, input.substr(1));
     const std::unique_ptr<const Target, void (*)(const Target*)> restore(&target,
                                                                          [](const Target* t) { write_file(t->file, t->content); });
+    check_survey(target.checkpoint.string());
     check(read_model_spec(target.checkpoint.string()));
   });
 }

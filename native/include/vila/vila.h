@@ -358,7 +358,9 @@ class VILA_API CheckpointReport {
  public:
   ModelInfo info;                     ///< as Model::describe() has it, with the precision of the plans
   std::vector<std::string> problems;  ///< everything that keeps it from running, a line each that names the file; empty: it runs
-  PartSize language, vision, projector;
+  PartSize language;
+  PartSize vision;                    ///< of the layers that are run
+  PartSize projector;
   int64_t file_bytes = 0;             ///< of the files that hold the weights, each counted once
   std::string tokenizer;              ///< kind and file: "SentencePiece, tokenizer.model"
   int32_t tokenizer_size = 0;         ///< number of its ids
@@ -368,7 +370,8 @@ class VILA_API CheckpointReport {
   int32_t max_single_image_tokens = 0;
   int32_t video_frames = 0;           ///< that the model looks at in a video
   int32_t video_tokens = 0;           ///< of all of them
-  int64_t plan_bytes = 0;             ///< of the compiled plans on disk, to within a kilobyte
+  /// Of the compiled plans on disk, those of packed weights as far as they can be known without reading them; 0 where it cannot run.
+  int64_t plan_bytes = 0;
   int64_t weight_memory_bytes = 0;    ///< that the plans hold in memory; the embedding table is read from its file
 };
 

@@ -45,6 +45,8 @@ class TensorStore {
   /// or a shard is absent. Logs one line where a .pt file stands in for the shards of an index. Where problems are gathered
   /// (common/problems.h) every absent or damaged shard is one, and what the index says it holds is promised().
   void add_folder(const std::string& folder);
+  /// Adds the description of a tensor that is not written yet; its place must not be read.
+  void add_outline(const TensorRef& tensor) { tensors_.insert_or_assign(tensor.name, tensor); }
   /// Also true for a tensor whose type vila4j does not read.
   bool contains(const std::string& name) const;
   /// Whether an index places the tensor in a shard that could not be read. Only where problems are gathered.

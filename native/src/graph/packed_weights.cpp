@@ -72,20 +72,44 @@ std::vector<Source> sources(const LanguageSpec& spec, const TensorStore& tensors
   return list;
 }
 
-std::string header_of(const std::vector<Source>& list) {
+/// A tensor of the file.
+struct Part {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+  uint64_t bytes() const {
+    uint64_t count = size_of(dtype);
+    for (const int64_t dim : shape) count *= static_cast<uint64_t>(dim);
+    return count;
+  }
+};
+
+std::vector<Part> parts_of(const Source& source, bool corrections) {
+  const int64_t out = source.layout.out, groups = source.layout.groups(), group = source.layout.group;
+  const std::string& name = source.layer.name;
+  std::vector<Part> parts = {{name + ".codes", DType::u8, {out, groups, group / 2}},
+                             {name + ".scales", DType::f32, {out, groups}},
+                             {name + ".zero_points", DType::u8, {out, zero_bytes(groups)}}};
+  if (corrections) parts.push_back({name + ".corrections", DType::f32, {out, groups}});
+  return parts;
+}
+
+/// Whether the layer's zeros are none of MatMulNBits' integers.
+bool has_corrections(const Source& source) {
+  return !zeros_of(unpack_awq_scales(source.layout, *source.scales, *source.zeros)).corrections.empty();
+}
+
+/// The same without a look at the weights.
+bool may_have_corrections(const Source& source) { return source.layout.packing == LanguageSpec::Packing::llm_awq_v2; }
+
+WeightsHeader header_of(const std::vector<Source>& list, bool (*corrections)(const Source&)) {
   WeightsHeader header;
   for (const Source& source : list) {
-    const int64_t out = source.layout.out, groups = source.layout.groups(), group = source.layout.group;
-    const std::string& name = source.layer.name;
-    const auto bytes = [](int64_t count, size_t size) { return static_cast<uint64_t>(count) * size; };
-    header.add(name + ".codes", "U8", {out, groups, group / 2}, bytes(out * groups, static_cast<size_t>(group / 2)));
-    header.add(name + ".scales", "F32", {out, groups}, bytes(out * groups, sizeof(float)));
-    header.add(name + ".zero_points", "U8", {out, zero_bytes(groups)}, bytes(out, static_cast<size_t>(zero_bytes(groups))));
-    if (!zeros_of(unpack_awq_scales(source.layout, *source.scales, *source.zeros)).corrections.empty()) {
-      header.add(name + ".corrections", "F32", {out, groups}, bytes(out * groups, sizeof(float)));
+    for (const Part& part : parts_of(source, corrections(source))) {
+      header.add(part.name, part.dtype == DType::u8 ? "U8" : "F32", part.shape, part.bytes());
     }
   }
-  return header.finish();
+  return header;
 }
 
 }  // namespace
@@ -93,7 +117,7 @@ std::string header_of(const std::vector<Source>& list) {
 void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
                           const WriteBytes& write, const std::function<void(double)>& progress) {
   const std::vector<Source> list = sources(spec, tensors);
-  const std::string header = header_of(list);
+  const std::string header = header_of(list, has_corrections).finish();
   write(header.data(), header.size());
   const auto write_tensor = [&write](const auto& values) { write_aligned(write, values.data(), values.size() * sizeof values[0]); };
   double done = 0;
@@ -106,6 +130,22 @@ void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
     if (!zeros.corrections.empty()) write_tensor(zeros.corrections);
     if (progress) progress(++done / static_cast<double>(list.size()));
   }
+}
+
+int64_t packed_weights_bytes(const LanguageSpec& spec, const TensorStore& tensors) {
+  WeightsHeader header = header_of(sources(spec, tensors), may_have_corrections);
+  const uint64_t text_bytes = header.finish().size();
+  return static_cast<int64_t>(text_bytes + header.data_bytes());
+}
+
+PackedWeights PackedWeights::outline(const LanguageSpec& spec, const TensorStore& tensors) {
+  PackedWeights weights(spec.packing_group);
+  for (const Source& source : sources(spec, tensors)) {
+    for (const Part& part : parts_of(source, may_have_corrections(source))) {
+      weights.store_.add_outline({part.name, part.dtype, part.shape, source.codes->file, source.codes->offset, part.bytes()});
+    }
+  }
+  return weights;
 }
 
 PackedWeights::PackedWeights(const std::string& path, int64_t block) : block_(block) { store_.add_file(path); }

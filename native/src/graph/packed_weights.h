@@ -25,16 +25,24 @@ namespace vila::graph {
 void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
                           const WriteBytes& write, const std::function<void(double)>& progress);
 
+/// Bytes of that file, its checksum included. Reads no weights, so corrections are counted wherever the layout can need them.
+int64_t packed_weights_bytes(const LanguageSpec& spec, const TensorStore& tensors);
+
 /// An opened file. Immutable; any thread.
 class PackedWeights {
  public:
   /// Opens a file whose layers have blocks of `block` columns. Throws what TensorStore throws.
   PackedWeights(const std::string& path, int64_t block);
+  /// What the file would hold, for the size of a plan: tensors with names, types, shapes and sizes but without content, whose place is
+  /// somewhere in the checkpoint. Nothing is written or read; corrections as packed_weights_bytes() counts them.
+  static PackedWeights outline(const LanguageSpec& spec, const TensorStore& tensors);
   bool contains(const std::string& layer) const { return store_.contains(layer + ".codes"); }
   /// Throws bad_file for a missing tensor or another shape. Valid as long as this object.
   PackedLinear get(const std::string& layer, int64_t out, int64_t in) const;
 
  private:
+  explicit PackedWeights(int64_t block) : block_(block) {}
+
   TensorStore store_;
   int64_t block_;
 };

@@ -21,6 +21,8 @@ class WeightsHeader {
  public:
   /// `dtype` as safetensors spells it; `bytes` is the size of the tensor.
   void add(const std::string& name, const char* dtype, const std::vector<int64_t>& shape, uint64_t bytes);
+  /// Bytes of the tensors so far, with what fills up between them.
+  uint64_t data_bytes() const { return end_; }
   /// The file's bytes before the first tensor. Ends the life of this object.
   std::string finish();
 

@@ -68,10 +68,8 @@ ModelInfo Engine::info() const {
   ModelInfo info = describe(*checkpoint_);
   info.context_length = static_cast<int32_t>(context_);
   info.prompt_template = prompt_spec_.template_id;
-  const LanguageSpec& language = spec().language;
-  info.precision = name_of(precision());
-  info.kv_bytes_per_token = kv_bytes_per_token(language, precision());
-  if (language.packing != LanguageSpec::Packing::none) info.precision += join(", weights int4 group ", language.packing_group);
+  info.precision = plan_precision(spec().language, precision());
+  info.kv_bytes_per_token = kv_bytes_per_token(spec().language, precision());
   info.backend = backend_->name() + " " + backend_->version();
   return info;
 }

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "common/error.h"
 #include "common/problems.h"
 #include "graph/builders.h"
 #include "graph/graph.h"
+#include "graph/packed_weights.h"
 #include "image/tiling.h"
 #include "prompt/prompt.h"
 #include "tokenizer/tokenizer.h"
@@ -131,7 +133,14 @@ void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint) {
   language.max_positions = 1;
   attempt([&] { add_plan(report, graph::build_vision(checkpoint, build)); });
   attempt([&] { add_plan(report, graph::build_projector(checkpoint, build)); });
-  attempt([&] { add_plan(report, graph::build_language(language, checkpoint.language(), build)); });
+  attempt([&] {
+    std::optional<graph::PackedWeights> packed;
+    if (language.packing != LanguageSpec::Packing::none) {
+      packed = graph::PackedWeights::outline(language, checkpoint.language());
+      report.plan_bytes += graph::packed_weights_bytes(language, checkpoint.language());
+    }
+    add_plan(report, graph::build_language(language, checkpoint.language(), build, packed ? &*packed : nullptr));
+  });
   const int64_t tables = rows * language.head_dim * int64_t{sizeof(float)};  // head_dim / 2 cosines and as many sines a row
   if (tables > kMostInt32) {
     object(ErrorCode::unsupported, "language model: ", spec.language.max_positions, " positions need rotary tables of ", tables,
@@ -151,6 +160,15 @@ void inspect_tokenizer(CheckpointReport& report, const ModelSpec& spec) {
 
 }  // namespace
 
+std::string plan_precision(const LanguageSpec& language, Precision precision) {
+  if (language.packing == LanguageSpec::Packing::none) return name_of(precision);
+  return join(name_of(precision), ", weights int4 group ", language.packing_group);
+}
+
+int64_t kv_bytes_per_token(const LanguageSpec& language, Precision precision) {
+  return 2 * language.layers * language.kv_heads * language.head_dim * static_cast<int64_t>(size_of(cache_dtype(precision)));
+}
+
 ModelInfo describe(const Checkpoint& checkpoint) {
   const CheckpointDescription& known = checkpoint.description();
   const ModelSpec& spec = checkpoint.spec();
@@ -165,11 +183,12 @@ ModelInfo describe(const Checkpoint& checkpoint) {
     info.vocab_size = to_int32(language.vocab);
     info.hidden_size = to_int32(language.hidden);
     info.eos_ids = language.eos_ids;
-    info.kv_bytes_per_token = 2 * language.layers * language.kv_heads * language.head_dim * static_cast<int64_t>(sizeof(float));
+    info.kv_bytes_per_token = kv_bytes_per_token(language, Precision::fp32);
   }
   if (known.has_vision) {
     info.vision_tower = describe_vision(spec.vision);
     info.preprocessing = describe_preprocessing(spec.preprocess);
+    info.tiles = spec.preprocess.tiling != PreprocessSpec::Tiling::none;
   }
   if (known.has_projector) {
     info.projector = join(spec.projector.type, ": ", spec.projector.input, " to ", spec.projector.output);
@@ -191,7 +210,7 @@ CheckpointReport report_of(const std::string& path) {
   const CheckpointDescription& known = checkpoint->description();
   const ModelSpec& spec = checkpoint->spec();
   report.info = describe(*checkpoint);
-  report.info.precision = kPlanPrecision;
+  if (known.has_language) report.info.precision = plan_precision(spec.language, Precision::fp32);
   report.language = checkpoint->size(ModelPart::language);
   report.vision = checkpoint->size(ModelPart::vision);
   report.projector = checkpoint->size(ModelPart::projector);

@@ -5,14 +5,18 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
+#include "session/precision.h"
 #include "vila/vila.h"
 
 namespace vila {
 
-/// What plans compute in.
-inline constexpr const char* kPlanPrecision = "fp32";
+/// What plans compute in, in words, with the packed layers of a language model that has some.
+std::string plan_precision(const LanguageSpec& language, Precision precision);
 
-/// What is known of a checkpoint; precision and backend stay empty.
+/// What one position takes in the KV cache.
+int64_t kv_bytes_per_token(const LanguageSpec& language, Precision precision);
+
+/// What is known of a checkpoint, for plans in fp32; precision and backend stay empty.
 ModelInfo describe(const Checkpoint& checkpoint);
 
 /// See inspect_checkpoint().

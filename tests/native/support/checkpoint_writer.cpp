@@ -79,11 +79,13 @@ struct Planned {
   std::string name;
   Shape shape;
   float mean = 0, deviation = 0;
-  std::string dtype = "", bytes = "";  ///< of one that is given
+  std::string dtype = "", bytes = "";  ///< of one that is given; without bytes its content does not matter
 };
 
 uint64_t size_in_file(const Planned& tensor, DType dtype) {
-  return tensor.dtype.empty() ? static_cast<uint64_t>(product(tensor.shape)) * size_of(dtype) : tensor.bytes.size();
+  if (!tensor.bytes.empty()) return tensor.bytes.size();
+  const size_t element = tensor.dtype.empty() ? size_of(dtype) : tensor.dtype == "I32" ? 4 : 2;
+  return static_cast<uint64_t>(product(tensor.shape)) * element;
 }
 
 /// The tensors of one store, in the order of the computation.
@@ -134,7 +136,8 @@ void close_file(std::ofstream& out, const fs::path& path) {
 }
 
 /// Writes one file of planned tensors, a block of values at a time.
-void write_planned(const fs::path& path, const std::vector<Planned>& tensors, DType dtype, Random& random) {
+void write_planned(const fs::path& path, const std::vector<Planned>& tensors, const RandomCheckpoint& c, Random& random) {
+  const DType dtype = c.dtype;
   std::vector<FileTensor> described;
   std::vector<uint64_t> sizes;
   for (const Planned& tensor : tensors) {
@@ -145,6 +148,12 @@ void write_planned(const fs::path& path, const std::vector<Planned>& tensors, DT
   std::ofstream out = open_file(path);
   write_length(out, header.size());
   out << header;
+  if (c.sparse) {
+    close_file(out, path);
+    uint64_t size = fs::file_size(path);
+    for (const uint64_t bytes : sizes) size += bytes;
+    return fs::resize_file(path, size);
+  }
   std::vector<float> block;
   for (const Planned& tensor : tensors) {
     out << tensor.bytes;
@@ -160,9 +169,9 @@ void write_planned(const fs::path& path, const std::vector<Planned>& tensors, DT
 }
 
 /// Writes a store: model.safetensors, or `shards` files with an index.
-void write_store(const fs::path& folder, const Plan& plan, DType dtype, int64_t shards, Random& random) {
+void write_store(const fs::path& folder, const Plan& plan, const RandomCheckpoint& c, int64_t shards, Random& random) {
   const std::vector<Planned>& tensors = plan.tensors();
-  if (shards <= 1) return write_planned(folder / "model.safetensors", tensors, dtype, random);
+  if (shards <= 1) return write_planned(folder / "model.safetensors", tensors, c, random);
   Json weight_map;
   uint64_t total = 0;
   for (int64_t shard = 0; shard < shards; ++shard) {
@@ -172,17 +181,28 @@ void write_store(const fs::path& folder, const Plan& plan, DType dtype, int64_t 
     const std::vector<Planned> part(at(shard), at(shard + 1));
     for (const Planned& tensor : part) {
       weight_map[tensor.name] = name;
-      total += size_in_file(tensor, dtype);
+      total += size_in_file(tensor, c.dtype);
     }
-    write_planned(folder / name, part, dtype, random);
+    write_planned(folder / name, part, c, random);
   }
   const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
   write_file(folder / "model.safetensors.index.json", index.dump(1));
 }
 
+/// The shapes of llm-awq's second layout for groups of 128.
+void plan_sparse_packed(Plan& plan, const RandomCheckpoint& c, const std::string& name, int64_t out, int64_t in, bool bias) {
+  if (c.packing != AwqPacking::llm_awq_v2 || c.group != 128) throw std::runtime_error("sparse: only llm-awq v2 in groups of 128");
+  const int64_t rows = (in / c.group + 7) / 8 * 8;
+  plan.given({name + ".qweight", "I16", {out / 4, in}, ""});
+  plan.given({name + ".scales", "F16", {rows, out}, ""});
+  plan.given({name + ".scaled_zeros", "F16", {rows, out}, ""});
+  if (bias) plan.tensor(name + ".bias", {out}, 0, 0.1F);
+}
+
 /// A linear layer of a decoder block, packed where the checkpoint is.
 void plan_block_linear(Plan& plan, const RandomCheckpoint& c, const std::string& name, int64_t out, int64_t in, bool bias) {
   if (!c.packing || (c.unpacked_down && name.ends_with("down_proj"))) return plan.linear(name, out, in, bias);
+  if (c.sparse) return plan_sparse_packed(plan, c, name, out, in, bias);
   const AwqMatrix matrix = random_awq(out, in, c.group, c.seed * 1000003 + std::hash<std::string>()(name));
   if (c.dequantized) {
     plan.given(float_tensor(name + ".weight", DType::f32, {out, in}, awq_weights(*c.packing, matrix)));
@@ -248,6 +268,14 @@ void plan_clip_or_siglip(Plan& plan, const RandomCheckpoint& c, const std::strin
     plan.linear(layer + "mlp.fc2", size, c.vision_intermediate, true);
   }
   plan.norm(root + "post_layernorm", size, true);
+  if (!c.vision_head) return;
+  plan.tensor(root + "head.probe", {1, 1, size}, 0, 1);
+  plan.tensor(root + "head.attention.in_proj_weight", {3 * size, size}, 0, 1.0F / std::sqrt(static_cast<float>(size)));
+  plan.tensor(root + "head.attention.in_proj_bias", {3 * size}, 0, 0.1F);
+  plan.linear(root + "head.attention.out_proj", size, size, true);
+  plan.norm(root + "head.layernorm", size, true);
+  plan.linear(root + "head.mlp.fc1", c.vision_intermediate, size, true);
+  plan.linear(root + "head.mlp.fc2", size, c.vision_intermediate, true);
 }
 
 void plan_internvit(Plan& plan, const RandomCheckpoint& c, const std::string& prefix) {
@@ -422,17 +450,17 @@ void write_three_folders(const fs::path& folder, const RandomCheckpoint& c, Rand
   plan_language(language, c, "");
   write_json(folder / "llm" / "config.json", language_config(c));
   if (c.language_pt.empty() || c.dequantized) {
-    write_store(folder / "llm", language, c.dtype, c.shards, random);
+    write_store(folder / "llm", language, c, c.shards, random);
   } else {
     write_pt_store(folder / "llm", c.language_pt, language, c.dtype, random);
   }
   plan_tower(tower, c, "");
   write_json(folder / "vision_tower" / "config.json", tower_config(c));
   write_json(folder / "vision_tower" / "preprocessor_config.json", processor_config(c));
-  write_store(folder / "vision_tower", tower, c.dtype, 1, random);
+  write_store(folder / "vision_tower", tower, c, 1, random);
   plan_projector(projector, c, "layers");
   write_json(folder / "mm_projector" / "config.json", {{"model_type", "v2l_projector"}, {"mm_projector_type", c.projector}});
-  write_store(folder / "mm_projector", projector, c.dtype, 1, random);
+  write_store(folder / "mm_projector", projector, c, 1, random);
   copy_tokenizer(c.tokenizer, folder / "llm");
 }
 
@@ -449,10 +477,10 @@ void write_one_folder(const fs::path& folder, const RandomCheckpoint& c, Random&
   plan_projector(store, c, "model.mm_projector");
   const bool inside = c.layout == Layout::one_folder_inside;
   plan_tower(inside ? store : tower, c, inside ? "model.vision_tower.vision_tower." : "");
-  write_store(folder, store, c.dtype, c.shards, random);
+  write_store(folder, store, c, c.shards, random);
   write_json(folder / "tower" / "config.json", tower_config(c));
   write_json(folder / "tower" / "preprocessor_config.json", processor_config(c));
-  if (!inside) write_store(folder / "tower", tower, c.dtype, 1, random);
+  if (!inside) write_store(folder / "tower", tower, c, 1, random);
   copy_tokenizer(c.tokenizer, folder);
 }
 
@@ -474,7 +502,7 @@ void write_llava_hf(const fs::path& folder, const RandomCheckpoint& c, Random& r
   plan_tower(store, c, "vision_tower.");
   store.linear("multi_modal_projector.linear_1", c.hidden, c.vision_hidden, true);
   store.linear("multi_modal_projector.linear_2", c.hidden, c.hidden, true);
-  write_store(folder, store, c.dtype, c.shards, random);
+  write_store(folder, store, c, c.shards, random);
   copy_tokenizer(c.tokenizer, folder);
 }
 

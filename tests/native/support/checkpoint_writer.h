@@ -47,6 +47,8 @@ struct RandomCheckpoint {
   enum class Tower { clip, siglip, internvit } tower = Tower::siglip;
   uint64_t seed = 1;         ///< same seed, same bytes
   DType dtype = DType::f32;  ///< of every weight
+  /// Zeros instead of random numbers, as holes of files that take no room on disk: for models of real size.
+  bool sparse = false;
   int64_t shards = 1;        ///< files of the language model; more than one makes an index
 
   bool qwen2 = false;  ///< three_folders: a Qwen2 language model (biases on q, k, v), hence an NVILA
@@ -66,6 +68,7 @@ struct RandomCheckpoint {
   bool dequantized = false;
 
   int64_t vision_hidden = 24, vision_layers = 3, vision_heads = 2, vision_intermediate = 40, patch = 4, image = 20;
+  bool vision_head = false;  ///< siglip: with the attention-pooling head that its releases have and VILA does not use
   std::string projector = "mlp_downsample";
   std::string aspect = "resize";  ///< image_aspect_ratio
   std::string s2_scales;          ///< not empty: three_folders with s2 (or dynamic_s2, by `aspect`) on these sides

@@ -29,6 +29,22 @@ public final class Completion {
     topLogprobs = top(completion.top_logprobs(), ids.length);
   }
 
+  private Completion() {
+    text = "";
+    ids = new int[0];
+    finishReason = FinishReason.CANCELLED;
+    usage = new Usage(0, 0, 0, 0);
+    timings = new Timings(0, 0, 0);
+    seed = 0;
+    logprobs = new float[0];
+    topLogprobs = List.of();
+  }
+
+  /** What there is of an answer that was cancelled before it began; no seed was used. */
+  static Completion cancelled() {
+    return new Completion();
+  }
+
   private static List<List<TokenProbability>> top(TokenProbabilityVector flat, int count) {
     int size = Math.toIntExact(flat.size());
     if (size == 0 || count == 0) {

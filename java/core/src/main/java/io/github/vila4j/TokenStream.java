@@ -37,7 +37,8 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   private boolean finished;
   private Token next;
 
-  private TokenStream(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
+  /** A stream whose thread {@link #begin()} starts. */
+  TokenStream(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
     this.cancelCall = cancelCall;
     thread = new Thread(() -> run(call, ended), "vila4j-stream-" + COUNT.incrementAndGet());
     thread.setDaemon(true);
@@ -46,18 +47,19 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   /** Starts {@code call} in a thread; {@code ended} runs there when the call has returned. */
   static TokenStream start(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
     TokenStream stream = new TokenStream(call, cancelCall, ended);
-    stream.thread.start();
+    stream.begin();
     return stream;
+  }
+
+  void begin() {
+    thread.start();
   }
 
   private void run(Function<TokenListener, Completion> call, Runnable ended) {
     Completion result = null;
     Throwable failure = null;
     try {
-      if (cancelled) {
-        throw new CancelledException("the stream was cancelled before it began");
-      }
-      result = call.apply(this::offer);
+      result = cancelled ? Completion.cancelled() : call.apply(this::offer);
     } catch (Throwable e) {
       failure = e;
     } finally {

@@ -104,6 +104,21 @@ public final class Vila {
   }
 
   /**
+   * Looks at a checkpoint's configuration, tokenizer and weight headers, without loading its weights. Throws nothing for what is
+   * wrong with the folder: that is in the report.
+   *
+   * @param checkpoint the checkpoint's folder
+   * @return what it is, and everything that keeps it from running
+   */
+  public static CheckpointReport inspect(Path checkpoint) {
+    Engine.start();
+    try (BytePointer path = Text.toNative("checkpoint", checkpoint.toString());
+        var report = NativeErrors.translating(() -> Natives.inspect_checkpoint(path))) {
+      return CheckpointReport.of(report);
+    }
+  }
+
+  /**
    * Looks at the libraries, devices and CPU features that vila4j uses. Throws nothing for what is missing: where even the native
    * library cannot be loaded, that is the only line.
    *

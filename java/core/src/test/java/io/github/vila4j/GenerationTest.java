@@ -17,6 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -94,6 +95,31 @@ class GenerationTest {
       }
       assertEquals(60, session.generate(prompt(), MANY).ids().length);
     }
+  }
+
+  @Test
+  void streamCancelledBeforeItBeginsIsEmpty() {
+    AtomicInteger calls = new AtomicInteger();
+    AtomicInteger ends = new AtomicInteger();
+    TokenStream stream =
+        new TokenStream(
+            listener -> {
+              calls.incrementAndGet();
+              return null;
+            },
+            () -> {},
+            ends::incrementAndGet);
+    stream.cancel();
+    stream.begin();
+    assertFalse(stream.hasNext());
+    Completion completion = stream.completion();
+    assertEquals(FinishReason.CANCELLED, completion.finishReason());
+    assertEquals("", completion.text());
+    assertEquals(0, completion.ids().length);
+    assertEquals(new Usage(0, 0, 0, 0), completion.usage());
+    stream.close();
+    assertEquals(0, calls.get());
+    assertEquals(1, ends.get());
   }
 
   @Test

@@ -48,7 +48,7 @@ final class Chat extends BaseCommand {
   public Integer call() throws IOException {
     images.forEach(file -> waiting.add(Images.read(file)));
     talk = framing.begin();
-    boolean watched = System.console() != null;
+    boolean watched = Terminal.isInteractive();
     try (Interruption interruption = new Interruption();
         VilaModel loaded = model.load(interruption);
         VilaSession session = loaded.newSession()) {

@@ -31,6 +31,10 @@ final class Json {
     return COMPACT.toJson(value);
   }
 
+  static JsonElement tree(Object value) {
+    return COMPACT.toJsonTree(value);
+  }
+
   static void write(Path file, Object value) {
     Disk.write(file, (PRETTY.toJson(value) + "\n").getBytes(StandardCharsets.UTF_8));
   }

@@ -19,7 +19,7 @@ final class Progress implements ProgressListener, AutoCloseable {
 
   @Override
   public boolean onProgress(String stage, double fraction) {
-    if (System.console() != null) {
+    if (Terminal.isInteractive()) {
       if (bar == null) {
         bar =
             new ProgressBarBuilder()

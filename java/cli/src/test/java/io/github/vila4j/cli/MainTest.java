@@ -12,6 +12,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.vila4j.Vila;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -254,6 +255,103 @@ class MainTest {
     JsonArray checks = json(Run.ok("doctor", "--json")).getAsJsonArray("checks");
     assertEquals(lines.lines().count(), checks.size());
     assertTrue(checks.get(0).getAsJsonObject().get("ok").getAsBoolean());
+  }
+
+  @Test
+  void doctorTellsWhatACheckpointIs() {
+    List<String> lines = Run.ok("doctor", "--model", Run.SIGLIP).lines().toList();
+    assertEquals("checkpoint         " + Run.SIGLIP, lines.get(0));
+    assertEquals("runs               yes", lines.get(1));
+    assertEquals("family             vila1.5", lines.get(2));
+    String text = String.join("\n", lines);
+    assertTrue(text.contains("\nlanguage model     llama: 3 layers, hidden 64, 4 heads, 2 KV heads, FFN 176; "), text);
+    assertTrue(text.contains("\ntemplate           llama_3 (Llama-3 chat tokens, and nothing says that <|eot_id|> ends a turn)\n"), text);
+    assertTrue(text.contains("\ntemplates          vicuna_v1, vicuna_v1_nosys, "), text);
+    assertTrue(text.contains("\ntokenizer          byte-level BPE, tokenizer.json, "), text);
+    assertTrue(text.contains("\nprecision          fp32\n"), text);
+    // 2 * 3 layers * 2 heads * 16 numbers of 4 bytes, 1024 times.
+    assertTrue(text.contains("\nKV cache           786 kB per 1k tokens\n"), text);
+    assertTrue(text.endsWith("\nlongest context    4096 tokens, KV cache 3.15 MB"), text);
+    assertFalse(text.contains("PROBLEM"), text);
+  }
+
+  @Test
+  void doctorTellsWhatACheckpointIsAsJson() {
+    JsonObject report = json(Run.ok("doctor", "--model", Run.CLIP, "--json"));
+    assertTrue(report.get("runs").getAsBoolean());
+    assertEquals(0, report.getAsJsonArray("problems").size());
+    assertEquals("vila1.0", report.get("family").getAsString());
+    assertEquals("vicuna_v1", report.get("template").getAsString());
+    assertTrue(report.getAsJsonArray("templates").size() >= 11);
+    assertEquals(36, report.get("tokens_per_image").getAsInt());
+    assertEquals(640, report.get("vocab_size").getAsInt());
+    for (String name : List.of("parameters", "file_bytes", "plan_bytes", "weight_memory_bytes", "kv_bytes_per_token", "context_length")) {
+      assertTrue(report.get(name).getAsLong() > 0, name);
+    }
+    JsonObject language = report.getAsJsonObject("language_model");
+    assertTrue(language.get("parameters").getAsLong() > 0);
+    assertTrue(language.get("bytes").getAsLong() > 0);
+  }
+
+  @Test
+  void doctorNamesEverythingThatKeepsACheckpointFromRunning() throws IOException {
+    Path broken = temp.resolve("broken");
+    copy(Path.of(Run.SIGLIP), broken);
+    Files.delete(broken.resolve("llm/tokenizer.json"));
+    Files.writeString(broken.resolve("mm_projector/config.json"), "{\"mm_projector_type\": \"qformer\"}");
+    Run run = Run.of("doctor", "--model", broken.toString());
+    assertEquals(1, run.code());
+    assertEquals("", run.err());
+    assertTrue(run.out().contains("runs               no\n"), run.out());
+    assertFalse(run.out().contains("weights in memory"), run.out());
+    List<String> problems = run.out().lines().filter(line -> line.startsWith("PROBLEM")).toList();
+    assertEquals(2, problems.size(), run.out());
+    assertTrue(
+        problems.get(0).startsWith("PROBLEM            " + broken + "/mm_projector/config.json: mm_projector_type is \"qformer\""));
+    assertTrue(problems.get(1).startsWith("PROBLEM            " + broken + ": no tokenizer.model, tokenizer.json or vocab.json"));
+
+    Run asJson = Run.of("doctor", "--model", broken.toString(), "--json");
+    assertEquals(1, asJson.code());
+    assertFalse(json(asJson.out()).get("runs").getAsBoolean());
+    assertEquals(2, json(asJson.out()).getAsJsonArray("problems").size());
+    Run nowhere = Run.of("doctor", "--model", "/no/such/model");
+    assertEquals(1, nowhere.code());
+    assertTrue(nowhere.out().endsWith("PROBLEM            /no/such/model: no such folder\n"), nowhere.out());
+    Run.fails(2, "Missing required parameter for option '--model' (DIR)", "doctor", "--model");
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    try (var files = Files.walk(from)) {
+      for (Path file : files.toList()) {
+        Path target = to.resolve(from.relativize(file).toString());
+        if (Files.isDirectory(file)) {
+          Files.createDirectories(target);
+        } else {
+          Files.copy(file, target);
+        }
+      }
+    }
+  }
+
+  @Test
+  void doctorLooksAtACheckpointWithoutOnnxRuntime() throws Exception {
+    ProcessBuilder builder = Run.forked("doctor", "--model", Run.SIGLIP, "--json");
+    builder.environment().put("VILA_ONNXRUNTIME", "/no/such/library");
+    Process process = builder.redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor());
+    assertTrue(json(out).get("runs").getAsBoolean(), out);
+  }
+
+  @Test
+  void figuresHaveThreeDigits() {
+    assertEquals("", ModelReport.size(0));
+    assertEquals("999 B", ModelReport.size(999));
+    assertEquals("1.00 kB", ModelReport.size(1000));
+    assertEquals("36.7 MB", ModelReport.size(36_728_832));
+    assertEquals("1.00 MB", ModelReport.size(999_500));
+    assertEquals("10.0 GB", ModelReport.size(9_995_000_000L));
+    assertEquals("2.70 billion", ModelReport.count(2_701_560_320L));
   }
 
   @Test
