@@ -92,10 +92,10 @@ std::vector<Release> releases() {
   }
   {
     Release r{"Llama-3-VILA1.5-8B", {},
-              {"vila1.5", "llama_3", 8030261248, 397745440, 71337984, 0, 128 * kKibibyte, 196, 196, 196, 8192}};
+              {"vila1.5", "llama_3", 8030261248, 397745440, 71337984, 0, 128 * kKibibyte, 196, 196, 196, 4096}};
     use_llama(r.shape, 4096, 32, 32, 8, 14336, 128256);
     use_siglip(r.shape, 384, true);
-    r.shape.max_positions = 8192, r.shape.rope_theta = 5e5, r.shape.shards = 4;
+    r.shape.max_positions = 8192, r.shape.rope_theta = 5e5, r.shape.shards = 4;  // its tokenizer says 4096
     r.shape.tokenizer = data("cases/vila15-llama3-siglip/model/llm");
     r.figures.file_bytes = 2 * 8030261248 + 856451200 + 71337984;
     r.change = [](const fs::path& folder) { patch_json(folder / "llm/config.json", R"({"eos_token_id": 1009})"); };
