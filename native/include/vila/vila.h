@@ -375,8 +375,8 @@ class VILA_API CheckpointReport {
   int64_t weight_memory_bytes = 0;    ///< that the plans hold in memory; the embedding table is read from its file
 };
 
-/// Reads the configuration, the tokenizer and the headers of the weight files of a checkpoint folder, no weights. Throws nothing for
-/// what is wrong with the folder: that is in the report.
+/// Reads the configuration, the tokenizer and the headers of the weight files of a checkpoint folder, no weights. Throws nothing
+/// for what is wrong with the folder: that is in the report.
 VILA_API CheckpointReport inspect_checkpoint(const std::string& path);
 
 /// The stages of one image as numbers, for comparison with other implementations. Row-major float32.

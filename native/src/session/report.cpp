@@ -224,11 +224,12 @@ CheckpointReport report_of(const std::string& path) {
   }
   if (known.has_projector) {
     attempt([&] { count_single_image(report, spec); });
-    report.video_frames = to_int32(spec.prompt.video_frames);
-    report.video_tokens = to_int32(spec.prompt.video_frames * spec.tokens_per_image());
+    report.video_frames = spec.video.frames;
+    report.video_tokens = to_int32(spec.video.frames * spec.tokens_per_image());
   }
-  if (report.problems.empty()) measure_plans(report, *checkpoint);
+  if (report.problems.empty() && problems.found().empty()) measure_plans(report, *checkpoint);
   report.problems.insert(report.problems.end(), problems.found().begin(), problems.found().end());
+  if (!report.problems.empty()) report.plan_bytes = report.weight_memory_bytes = 0;
   return report;
 }
 

@@ -102,7 +102,8 @@ std::vector<Release> releases() {
     all.push_back(r);
   }
   {
-    Release r{"VILA1.5-13b", {}, {"vila1.5", "vicuna_v1", 13015864320, 397745440, 99653632, 0, 800 * kKibibyte, 196, 196, 196, 4096}};
+    Release r{"VILA1.5-13b", {},
+              {"vila1.5", "vicuna_v1", 13015864320, 397745440, 99653632, 0, 800 * kKibibyte, 196, 196, 196, 4096}};
     use_llama(r.shape, 5120, 40, 40, 40, 13824, 32000);
     use_siglip(r.shape, 384, true);
     r.shape.shards = 6;
@@ -110,7 +111,8 @@ std::vector<Release> releases() {
     all.push_back(r);
   }
   {
-    Release r{"VILA1.5-40b", {}, {"vila1.5", "hermes-2", 34388917248, 5536496000, 286341120, 0, 240 * kKibibyte, 256, 256, 256, 4096}};
+    Release r{"VILA1.5-40b", {},
+              {"vila1.5", "hermes-2", 34388917248, 5536496000, 286341120, 0, 240 * kKibibyte, 256, 256, 256, 4096}};
     use_llama(r.shape, 7168, 60, 56, 8, 20480, 64000);
     r.shape.tower = Tower::internvit, r.shape.vision_hidden = 3200, r.shape.vision_layers = 45, r.shape.vision_heads = 25;
     r.shape.vision_intermediate = 12800, r.shape.patch = 14, r.shape.image = 448;
@@ -153,7 +155,8 @@ std::vector<Release> releases() {
     all.push_back(r);
   }
   {
-    Release r{"llava-1.5-7b-hf", {}, {"llava1.5", "llava15", 6738939904, 290909184, 41959424, 0, 512 * kKibibyte, 576, 576, 576, 4096}};
+    Release r{"llava-1.5-7b-hf", {},
+              {"llava1.5", "llava15", 6738939904, 290909184, 41959424, 0, 512 * kKibibyte, 576, 576, 576, 4096}};
     use_llama(r.shape, 4096, 32, 32, 32, 11008, 32064);
     use_clip(r.shape);
     r.shape.layout = Layout::llava_hf, r.shape.shards = 3;

@@ -14,12 +14,12 @@ import picocli.CommandLine.Option;
 /** What this machine has, or what a checkpoint is. */
 @Command(
     name = "doctor",
-    description = "Looks at the libraries, devices and CPU features that vila4j uses, or at a checkpoint; exit code 1 if it cannot work.")
+    description = "Looks at the libraries, devices and CPU features that vila4j uses, or at a checkpoint; exit code 1 if it fails.")
 final class Doctor extends BaseCommand {
   @Option(
       names = "--model",
       paramLabel = "DIR",
-      description = "Look at this checkpoint instead, without loading its weights: what it is, and everything that keeps it from running.")
+      description = "Look at this checkpoint instead, without loading its weights: what it is, and all that keeps it from running.")
   private Path model;
 
   @Option(names = "--json", description = "Print JSON.")

@@ -47,7 +47,8 @@ final class ModelReport {
       lines.add("KV cache", size(info.kvBytesPerToken() * THOUSAND) + " per 1k tokens");
     }
     if (info.contextLength() > 0) {
-      lines.add("longest context", info.contextLength() + " tokens, KV cache " + size(info.kvBytesPerToken() * info.contextLength()));
+      long cache = info.kvBytesPerToken() * info.contextLength();
+      lines.add("longest context", info.contextLength() + " tokens, KV cache " + size(cache));
     }
     for (String problem : report.problems()) {
       lines.add("PROBLEM", problem);
