@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "checkpoint/patch_json.h"
@@ -15,6 +16,7 @@
 #include "support/byte_tokenizer.h"
 #include "support/checkpoint_writer.h"
 #include "support/npy.h"
+#include "support/torch_writer.h"
 #include "vila/vila.h"
 
 using namespace vila;           // NOLINT
@@ -54,6 +56,8 @@ struct Row {
   Rule rule = Rule::chunks;
   std::string before, after;                                             ///< what the template puts around the user's words
   std::function<void(const fs::path&)> change = [](const fs::path&) {};  ///< to what was written
+  std::string layout;                                                    ///< for the table, where `store` gives another
+  std::function<void(const fs::path&)> store;  ///< how the engine's copy is stored, where not as it was written
 };
 
 Image noise_image(int32_t width, int32_t height, uint32_t state) {
@@ -126,13 +130,14 @@ struct Loaded {
     row.change(folder());
     options.cache_dir = (dir / "cache").string();
     fs::path weights = folder();  // of the plain pass: packed ones are written once more, as what they stand for
-    if (row.shape.packing) {
+    if (row.shape.packing || row.store) {
       RandomCheckpoint shape = row.shape;
-      shape.dequantized = true;
+      shape.dequantized = row.shape.packing.has_value();
       weights = dir / "plain";
       write_checkpoint(weights, shape);
       row.change(weights);
     }
+    if (row.store) row.store(folder());
     plain.emplace(weights);
     model.emplace(Model::load(folder().string(), options, nullptr));
   }
@@ -244,8 +249,8 @@ struct Loaded {
 
   /// The row of docs/models.md.
   void report(const std::string& prompts) const {
-    record({row.name, layout_name(row.shape.layout), row.particular, "plain pass", prompts, "fp32", features, tokens, logits,
-            kFeatures, kLogits});
+    const std::string layout = row.layout.empty() ? layout_name(row.shape.layout) : row.layout;
+    record({row.name, layout, row.particular, "plain pass", prompts, "fp32", features, tokens, logits, kFeatures, kLogits});
   }
 };
 
@@ -310,6 +315,38 @@ Row nvila_lite_row(bool tied = false) {
                     tied ? "Qwen2, tied head, `mlp_downsample_3x3_fix`, `dynamic`" : "Qwen2, `mlp_downsample_3x3_fix`, `dynamic`");
   r.shape.aspect = "dynamic", r.shape.projector = "mlp_downsample_3x3_fix", r.shape.tied_head = tied;
   return r;
+}
+
+/// liuhaotian/llava-v1.5: shards of pickles and, beside the checkpoint, CLIP as OpenAI released it, text model included. Members of
+/// the archives lie at any byte.
+void store_as_llava(const fs::path& folder) {
+  patch_json(folder / "config.json",
+             R"({"model_type": "llava_llama", "_name_or_path": "llava-v1.5-7b", "image_grid_pinpoints": null,
+                 "tune_mm_mlp_adapter": false, "mm_vision_tower": "openai/clip-vit-large-patch14-336"})");
+  store_as_torch(folder, 1);
+  const fs::path clip = folder.parent_path() / "clip-vit-large-patch14-336";
+  fs::rename(folder / "tower", clip);
+  store_as_torch(clip, 1,
+                 {{"text_model.embeddings.position_ids", "I64", {1, 2}, std::string(16, '\0')},
+                  {"vision_model.embeddings.position_ids", "I64", {1, 2}, std::string(16, '\0')},
+                  float_tensor("text_model.embeddings.token_embedding.weight", DType::f32, {3, 2}, {1, 2, 3, 4, 5, 6}),
+                  float_tensor("logit_scale", DType::f32, {}, {4.6F}),
+                  float_tensor("visual_projection.weight", DType::f32, {1, 2}, {1, 2})});
+  std::ifstream in(clip / "config.json");
+  const std::string tower{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  write_file(clip / "config.json", R"({"model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": 768,
+    "text_config": {"model_type": "clip_text_model", "hidden_size": 768}, "vision_config": )" +
+                                       tower + "}");
+}
+
+/// The AWQ releases of VILA: the language model in one .pt, beside the index of the shards that it was made of.
+void store_as_awq_release(const fs::path& folder) {
+  const std::vector<FileTensor> tensors = written_tensors(folder / "llm");
+  for (const char* shard : {"llm/model-00001-of-00002.safetensors", "llm/model-00002-of-00002.safetensors"}) {
+    REQUIRE(fs::remove(folder / shard));
+  }
+  REQUIRE(fs::exists(folder / "llm/model.safetensors.index.json"));
+  write_torch_file(folder / "llm/vila-1.5-w4-g128-awq-v2.pt", tensors, "", 1);
 }
 
 std::vector<Row> square_rows() {
@@ -382,6 +419,12 @@ std::vector<Row> square_rows() {
         "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
     };
   });
+  add(row("LLaVA-1.5", 15, "CLIP, `mlp2x_gelu`, `pad`"), [](Row& r) {
+    r.shape.layout = Layout::one_folder, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu", r.shape.aspect = "pad";
+    r.shape.kv_heads = 4, r.shape.shards = 2, r.shape.dtype = DType::f16;
+    r.layout = "liuhaotian: `.bin` pickles, CLIP beside";
+    r.store = store_as_llava;
+  });
   add(row("VILA-7b, -13b, -2.7b", 12, "CLIP among the tensors, `mlp2x_gelu`, `pad`"), [](Row& r) {
     r.shape.layout = Layout::one_folder_inside, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu",
     r.shape.aspect = "pad";
@@ -405,6 +448,12 @@ std::vector<Row> packed_rows() {
       [](Row& r) {
         r.shape.hidden = 128, r.shape.intermediate = 384;
         r.shape.language_pt = "vila-1.5-3b-w4-g128-awq-v2.pt";
+      });
+  add(row("VILA1.5-3b-AWQ, -13b-AWQ", 37, "AWQ in llm-awq's second layout, groups of 128"), AwqPacking::llm_awq_v2, 128,
+      [](Row& r) {
+        r.shape.hidden = 128, r.shape.intermediate = 256, r.shape.shards = 2;
+        r.layout = "three folders, a `.pt` beside a stale index";
+        r.store = store_as_awq_release;
       });
   add(llama_3_row("Llama-3-VILA1.5-8B-AWQ", 32, "AWQ as `-awq-v2.pt` beside a stale index, groups of 64", "1009", "<|end_of_text|>",
                   "system"),
