@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
 #include "image/encoders.h"
 #include "support/npy.h"
 
@@ -92,6 +96,73 @@ TEST_CASE("dynamic_s2: fixed grids of the small scales, then 9 to 12 tiles") {
   CHECK(grids(400, 23) == "1x1 2x2 12x1 ");
   CHECK(plan_tiles(640, 480, dynamic_s2_spec()).tile_count() == 17);
   CHECK(plan_tiles(640, 480, dynamic_s2_spec()).chosen == TileGrid{4, 3});
+}
+
+/// Image sizes from 1:20 to 20:1 at several scales, also ones a pixel beside a whole ratio.
+std::vector<std::pair<int32_t, int32_t>> all_ratios() {
+  std::vector<std::pair<int32_t, int32_t>> sizes;
+  for (const int32_t shorter : {7, 60, 449, 1000}) {
+    for (int32_t twentieth = 20; twentieth <= 400; ++twentieth) {
+      for (const int32_t beside : {-1, 0, 1}) {
+        const int32_t longer = std::max(shorter, shorter * twentieth / 20 + beside);
+        sizes.emplace_back(longer, shorter);
+        sizes.emplace_back(shorter, longer);
+      }
+    }
+  }
+  return sizes;
+}
+
+/// |width/height - columns/rows| times height * rows, a whole number.
+int64_t distance(int32_t width, int32_t height, const TileGrid& grid) {
+  return std::abs(int64_t{width} * grid.rows - int64_t{height} * grid.columns);
+}
+
+TEST_CASE("every aspect ratio from 1:20 to 20:1: no grid is nearer than the chosen one") {
+  for (const auto& [spec, least] : {std::pair{dynamic_spec(), int64_t{1}}, std::pair{dynamic_s2_spec(), int64_t{9}}}) {
+    const std::vector<TileGrid> grids = tile_grids(least, 12);
+    for (const auto& [width, height] : all_ratios()) {
+      CAPTURE(width);
+      CAPTURE(height);
+      const TilePlan plan = plan_tiles(width, height, spec);
+      REQUIRE(plan.chosen.count() >= least);
+      REQUIRE(plan.chosen.count() <= 12);
+      // Python compares the distances as doubles, so fractions that are equally near may differ in their last bit.
+      const auto rounded = [w = width, h = height](const TileGrid& grid) {
+        return std::abs(static_cast<double>(w) / h - static_cast<double>(grid.columns) / grid.rows);
+      };
+      bool nearest = true, as_near_and_earlier = false, before = true;
+      for (const TileGrid& grid : grids) {  // Distances compared as fractions of whole numbers: no rounding.
+        const int64_t other = distance(width, height, grid) * plan.chosen.rows,
+                      own = distance(width, height, plan.chosen) * grid.rows;
+        nearest = nearest && own <= other;
+        before = before && grid != plan.chosen;
+        as_near_and_earlier = as_near_and_earlier || (before && rounded(grid) == rounded(plan.chosen));
+      }
+      REQUIRE(nearest);
+      if (as_near_and_earlier) {  // Only an image of many pixels takes a later one.
+        REQUIRE(int64_t{width} * height * 2 > int64_t{448} * 448 * plan.chosen.count());
+      }
+      const int32_t thumbnail = least == 1 && plan.chosen.count() > 1 ? 1 : 0, pyramid = least == 9 ? 5 : 0;
+      REQUIRE(plan.tile_count() == plan.chosen.count() + thumbnail + pyramid);
+    }
+  }
+}
+
+TEST_CASE("a wider image never gets a narrower grid") {
+  for (const PreprocessSpec& spec : {dynamic_spec(), dynamic_s2_spec()}) {
+    for (const int32_t height : {50, 448, 900}) {
+      double before = 0;
+      for (int32_t width = height / 20; width <= 20 * height; width += 1 + height / 90) {
+        const TileGrid chosen = plan_tiles(width, height, spec).chosen;
+        const double ratio = static_cast<double>(chosen.columns) / chosen.rows;
+        CAPTURE(width);
+        REQUIRE(ratio >= before);
+        before = ratio;
+      }
+      CHECK(before == 12);
+    }
+  }
 }
 
 TEST_CASE("tiles are cut row by row from the squeezed image") {
