@@ -114,6 +114,14 @@ class Contract {
         CHECK(encoded.projected_shape == projected.shape);
         token_difference = std::max(token_difference, max_abs_difference(encoded.projected, projected.floats));
         CHECK(token_difference < subject_.feature_tolerance);
+        if (std::filesystem::exists(entry.path() / "tile_pixel_values.npy")) {
+          const EncodedImage tiles = model.encode_tiles(test_image(entry.path().filename().string()));
+          const Npy pixels = read_npy(entry.path() / "tile_pixel_values.npy"), tokens = read_npy(entry.path() / "tile_projected.npy");
+          CHECK(tiles.pixel_shape == pixels.shape);
+          CHECK(max_abs_difference(tiles.pixel_values, pixels.floats) < 1e-5);
+          token_difference = std::max(token_difference, max_abs_difference(tiles.projected, tokens.floats));
+          CHECK(token_difference < subject_.feature_tolerance);
+        }
         const EncodedImage whole = model.encode_image(test_image(entry.path().filename().string()));
         CHECK(max_abs_difference(whole.pixel_values, read_npy(entry.path() / "pixel_values.npy").floats) < 1e-5);
       }

@@ -26,7 +26,17 @@ class InspectTest {
   @TempDir Path temp;
 
   @ParameterizedTest
-  @ValueSource(strings = {"vila10-clip-linear", "vila15-llama3-siglip"})
+  @ValueSource(
+      strings = {
+        "vila10-clip-linear",
+        "vila15-llama3-siglip",
+        "vila15-s2-siglip",
+        "vila15-internvit-yi",
+        "nvila-dynamic-s2",
+        "nvila-lite-dynamic",
+        "longvila-r1-2x2",
+        "llava15-hf"
+      })
   void filesAgreeWithTheReference(String name) throws IOException {
     Path given = Run.DATA.resolve("cases").resolve(name);
     Path out = temp.resolve("out");
@@ -47,6 +57,7 @@ class InspectTest {
       JsonObject prompt = element.getAsJsonObject();
       prompt.getAsJsonArray("images").forEach(image -> images.add(image.getAsString()));
       checkPrompt(prompt, given.resolve("golden").resolve(prompt.get("name").getAsString()), out.resolve("prompts"));
+      checkTiles(prompt, given.resolve("images"), out.resolve("prompts"));
     }
     for (String image : images) {
       Path expected = given.resolve("images").resolve(image);
@@ -54,6 +65,26 @@ class InspectTest {
       assertClose(expected.resolve("pixel_values.npy"), folder.resolve("pixel_values.npy"), PIXELS);
       assertClose(expected.resolve("vision_features.npy"), folder.resolve("vision_features.npy"), FEATURES);
       assertClose(expected.resolve("projected.npy"), folder.resolve("projected.npy"), FEATURES);
+    }
+  }
+
+  /** The tiles of a prompt's only image, where the model cuts it. */
+  private static void checkTiles(JsonObject prompt, Path given, Path folder) throws IOException {
+    JsonArray images = prompt.getAsJsonArray("images");
+    Path tiles = folder.resolve(prompt.get("name").getAsString() + ".tiles");
+    Path expected = images.size() == 1 ? given.resolve(images.get(0).getAsString()) : given;
+    if (Files.exists(expected.resolve("tile_pixel_values.npy"))) {
+      assertClose(expected.resolve("tile_pixel_values.npy"), tiles.resolve("pixel_values.npy"), PIXELS);
+      assertArrayClose(
+          Floats.read(expected.resolve("tile_projected.npy")).values(), Floats.read(tiles.resolve("projected.npy")).values());
+      assertTrue(Files.exists(tiles.resolve("vision_features.npy")));
+    }
+  }
+
+  private static void assertArrayClose(float[] expected, float[] actual) {
+    assertEquals(expected.length, actual.length);
+    for (int i = 0; i < expected.length; i++) {
+      assertEquals(expected[i], actual[i], FEATURES);
     }
   }
 
