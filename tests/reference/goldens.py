@@ -29,7 +29,7 @@ def greedy(llm, embeds):
 
 def top5(row):
     best = torch.topk(torch.log_softmax(row.double(), -1), 5)
-    return [[int(i), round(float(v), 6)] for v, i in zip(best.values, best.indices)]
+    return [{"id": int(i), "logprob": round(float(v), 6)} for v, i in zip(best.values, best.indices)]
 
 
 def write_prompt(folder, name, llm, embeds, decode, eos_ids):
