@@ -62,6 +62,10 @@ class InspectTest {
     for (String image : images) {
       Path expected = given.resolve("images").resolve(image);
       Path folder = out.resolve("images").resolve(image);
+      assertTrue(Files.exists(folder.resolve("projected.npy")), image);
+      if (!Files.exists(expected)) {
+        continue; // this case has no numbers of the image by itself, its prompts only
+      }
       assertClose(expected.resolve("pixel_values.npy"), folder.resolve("pixel_values.npy"), PIXELS);
       assertClose(expected.resolve("vision_features.npy"), folder.resolve("vision_features.npy"), FEATURES);
       assertClose(expected.resolve("projected.npy"), folder.resolve("projected.npy"), FEATURES);
