@@ -63,7 +63,7 @@ class InspectTest {
       Path expected = given.resolve("images").resolve(image);
       Path folder = out.resolve("images").resolve(image);
       assertTrue(Files.exists(folder.resolve("projected.npy")), image);
-      if (!Files.exists(expected)) {
+      if (!Files.exists(expected.resolve("pixel_values.npy"))) {
         continue; // this case has no numbers of the image by itself, its prompts only
       }
       assertClose(expected.resolve("pixel_values.npy"), folder.resolve("pixel_values.npy"), PIXELS);
