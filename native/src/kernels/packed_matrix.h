@@ -23,7 +23,7 @@ enum class Zero : uint8_t {
 /// scales, then 16 zero points (u8) or offsets (fp16) if there are any, then its blocks of 32 inputs. A 4-bit block has 4 runs of
 /// 64 bytes: byte 4*row + i of run j holds input 8j + i in its low and input 8j + 4 + i in its high half. An 8-bit block has 8
 /// runs: byte 4*row + i of run j holds input 4j + i. Inputs beyond k, up to the end of the last group, have weight zero as far as
-/// their activations are zero, which quantize_rows() sees to.
+/// their activations are zero, which Product::quantize sees to.
 struct PackedShape {
   int64_t n = 0, k = 0;
   int64_t group = 32;  ///< a multiple of 32

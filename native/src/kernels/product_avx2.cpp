@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "kernels/product_kernels.h"
-#include "kernels/quantize_row.h"
+#include "kernels/quantize_activations.h"
 
 namespace vila::kernels {
 namespace {
@@ -144,6 +144,6 @@ size_t scratch_bytes(const PackedShape&) { return 0; }
 
 }  // namespace
 
-Product avx2_product() { return {"avx2", quantize_row_inline, multiply, scratch_bytes}; }
+Product avx2_product() { return {"avx2", quantize_activations_inline, multiply, scratch_bytes}; }
 
 }  // namespace vila::kernels

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "kernels/product_kernels.h"
-#include "kernels/quantize_row.h"
+#include "kernels/quantize_activations.h"
 
 namespace vila::kernels {
 namespace {
@@ -248,6 +248,6 @@ void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t beg
 
 }  // namespace
 
-Product avx512vnni_product() { return {"avx512vnni", quantize_row_inline, multiply, Unpacked::bytes}; }
+Product avx512vnni_product() { return {"avx512vnni", quantize_activations_inline, multiply, Unpacked::bytes}; }
 
 }  // namespace vila::kernels

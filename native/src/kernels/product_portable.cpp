@@ -4,7 +4,7 @@
 
 #include "common/dtype.h"
 #include "kernels/product_kernels.h"
-#include "kernels/quantize_row.h"
+#include "kernels/quantize_activations.h"
 
 namespace vila::kernels {
 namespace {
@@ -79,6 +79,6 @@ size_t scratch_bytes(const PackedShape&) { return 0; }
 
 }  // namespace
 
-Product portable_product() { return {"portable", quantize_row_inline, multiply, scratch_bytes}; }
+Product portable_product() { return {"portable", quantize_activations_inline, multiply, scratch_bytes}; }
 
 }  // namespace vila::kernels

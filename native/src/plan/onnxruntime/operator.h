@@ -85,7 +85,6 @@ class Call {
   void expect(const char* what, int64_t found, int64_t expected) const {
     if (found != expected) fail(ErrorCode::backend, op_, ": ", what, " ", found, ", expected ", expected);
   }
-  const char* op() const { return op_; }
 
  private:
   void check(OrtStatus* status) const { onnxruntime::check(api_, status, op_); }

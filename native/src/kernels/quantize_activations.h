@@ -8,7 +8,7 @@
 namespace vila::kernels {
 
 /// Product::quantize, see product.h.
-static inline void quantize_row_inline(const float* x, int64_t row, int64_t k, int64_t padded_k, const RowsBuffer& to) {
+static inline void quantize_activations_inline(const float* x, int64_t row, int64_t k, int64_t padded_k, const RowsBuffer& to) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding and subtracting it rounds to the nearest whole number, ties to even
   const float* in = x + row * k;
   const int64_t blocks = padded_k / kBlock;
