@@ -33,7 +33,7 @@ setup_training() {
   local started=$root/build/.training.started
   touch "$started"
   setup_native release dist || exit 1
-  step "Java build with training" training maven package -DskipTests -Ptraining || exit 1
+  step "Java build with training" training maven package -DskipTests -Ptraining -pl java/training -am || exit 1
   copy_jars && mv "$started" "$stamp"
 }
 

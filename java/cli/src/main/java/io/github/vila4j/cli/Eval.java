@@ -10,6 +10,7 @@ import io.github.vila4j.VilaSession;
 import io.github.vila4j.shapes.Accuracy;
 import io.github.vila4j.shapes.Item;
 import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Picture;
 import io.github.vila4j.shapes.Split;
 import io.github.vila4j.shapes.Task;
 import io.github.vila4j.shapes.Turn;
@@ -50,6 +51,9 @@ final class Eval extends BaseCommand {
   @Option(names = "--answers", paramLabel = "FILE", description = "Write every answer: a line of JSON each.")
   private Path answers;
 
+  @Option(names = "--images", paramLabel = "DIR", description = "Write every image: DIR/<task>-<item>-<number>.png.")
+  private Path images;
+
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
 
@@ -79,7 +83,11 @@ final class Eval extends BaseCommand {
             throw new FailureException("interrupted");
           }
           Item item = Items.of(Split.TEST, task, i);
-          String answer = session.generate(prompt(item), options).text();
+          List<Picture> pictures = item.pictures();
+          if (images != null) {
+            write(pictures, task.id() + "-" + i);
+          }
+          String answer = session.generate(prompt(item, pictures), options).text();
           boolean isRight = Task.isRight(item, answer);
           result = result.plus(isRight, item.hasHeldOut());
           if (answers != null) {
@@ -116,7 +124,7 @@ final class Eval extends BaseCommand {
   }
 
   /** The item up to its last question. */
-  private static Prompt prompt(Item item) {
+  private static Prompt prompt(Item item, List<Picture> pictures) {
     Prompt.Builder prompt = Prompt.builder();
     List<Turn> turns = item.turns();
     for (int i = 0; i < turns.size(); i++) {
@@ -125,7 +133,13 @@ final class Eval extends BaseCommand {
         prompt.assistant(turns.get(i).answer());
       }
     }
-    return prompt.images(item.pictures().stream().map(p -> VilaImage.ofRgb(p.rgb(), p.width(), p.height())).toList()).build();
+    return prompt.images(pictures.stream().map(p -> VilaImage.ofRgb(p.rgb(), p.width(), p.height())).toList()).build();
+  }
+
+  private void write(List<Picture> pictures, String name) {
+    for (int i = 0; i < pictures.size(); i++) {
+      Images.writePng(pictures.get(i), images.resolve(name + "-" + i + ".png"));
+    }
   }
 
   private static String line(Item item, int index, String answer, boolean isRight) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.github.vila4j.VilaImage;
+import io.github.vila4j.shapes.Item;
 import io.github.vila4j.shapes.Items;
 import io.github.vila4j.shapes.Split;
 import io.github.vila4j.shapes.Task;
@@ -51,6 +54,15 @@ class EvalTest {
     command[16] = again.toString();
     Run.ok(command);
     assertEquals(Files.readString(answers), Files.readString(again));
+  }
+
+  @Test
+  void writesTheImages() {
+    Run.ok("eval", "--model", Run.SIGLIP, "--items", "1", "--task", "multi-same", "--max-tokens", "1", "--images", temp.toString());
+    Item item = Items.of(Split.TEST, Task.MULTI_SAME, 0);
+    for (int i = 0; i < item.pictures().size(); i++) {
+      assertArrayEquals(item.pictures().get(i).rgb(), VilaImage.of(temp.resolve("multi-same-0-" + i + ".png")).rgb());
+    }
   }
 
   @Test

@@ -55,6 +55,36 @@ public record Item(Task task, List<Scene> scenes, List<Turn> turns) {
   }
 
   /**
+   * The same examples as turns of their own: each image a question, its label the answer.
+   *
+   * @return this item where it has no examples
+   */
+  public Item shotsAsTurns() {
+    if (task.shots() == 0) {
+      return this;
+    }
+    List<Turn> shots = new ArrayList<>();
+    for (String label : turns.get(0).question().split(MARK)) {
+      if (!label.isBlank()) {
+        shots.add(new Turn(MARK, label.strip()));
+      }
+    }
+    shots.add(new Turn(MARK, expected()));
+    return new Item(task, scenes, shots);
+  }
+
+  /**
+   * The same conversation with a line end between images that follow each other, as prompts have it that do not place their images.
+   *
+   * @return an item with the same images
+   */
+  public Item imagesOnLines() {
+    String next = "(?<=" + MARK + ")(?=" + MARK + ")";
+    return new Item(
+        task, scenes, turns.stream().map(turn -> new Turn(turn.question().replaceAll(next, "\n"), turn.answer())).toList());
+  }
+
+  /**
    * The same conversation with each image put into words.
    *
    * @return an item without images
@@ -66,7 +96,7 @@ public record Item(Task task, List<Scene> scenes, List<Turn> turns) {
       StringBuilder question = new StringBuilder();
       int from = 0;
       for (int at = turn.question().indexOf(MARK); at >= 0; at = turn.question().indexOf(MARK, from)) {
-        question.append(turn.question(), from, at).append('[').append(scenes.get(next++).caption()).append("] ");
+        question.append(turn.question(), from, at).append('[').append(scenes.get(next++).caption()).append(']');
         from = at + MARK.length();
       }
       told.add(new Turn(question.append(turn.question().substring(from)).toString(), turn.answer()));

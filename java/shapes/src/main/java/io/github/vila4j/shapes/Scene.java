@@ -56,6 +56,20 @@ public record Scene(List<Thing> things, String text, int textRow, int width, int
     return parts.isEmpty() ? last : String.join(", ", parts) + " and " + last;
   }
 
+  /**
+   * How many things there are and what the first of them is.
+   *
+   * @return for example "2 striped red circle"; "0" without things
+   */
+  public String summary() {
+    if (things.isEmpty()) {
+      return "0";
+    }
+    Thing first = things.get(0);
+    String texture = first.texture() == Texture.SOLID ? "" : first.texture().word() + " ";
+    return things.size() + " " + texture + first.colour().word() + " " + first.shape().word();
+  }
+
   /** The same scene with other things. */
   Scene with(List<Thing> others, long newSeed) {
     return new Scene(others, text, textRow, width, height, newSeed);

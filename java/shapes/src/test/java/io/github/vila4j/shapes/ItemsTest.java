@@ -143,6 +143,41 @@ class ItemsTest {
   }
 
   @Test
+  void shotsMayBeTurns() {
+    Item shots = Items.of(Split.TEST, Task.ICL_LABEL_4, 7);
+    Item turns = shots.shotsAsTurns();
+    assertEquals(5, turns.turns().size());
+    StringBuilder joined = new StringBuilder();
+    for (Turn turn : turns.turns().subList(0, 4)) {
+      assertEquals(Item.MARK, turn.question());
+      joined.append(turn.question()).append(turn.answer()).append('\n');
+    }
+    assertEquals(shots.turns().get(0).question(), joined + Item.MARK);
+    assertEquals(shots.expected(), turns.expected());
+    assertEquals(shots.scenes(), turns.scenes());
+    Item zero = Items.of(Split.TEST, Task.ICL_LABEL_0, 7);
+    assertEquals(zero, zero.shotsAsTurns());
+  }
+
+  @Test
+  void imagesMayStandOnLines() {
+    Item item = Items.of(Split.TEST, Task.MULTI_ODD, 3);
+    int images = item.scenes().size();
+    String question = item.imagesOnLines().turns().get(0).question();
+    assertTrue(question.startsWith((Item.MARK + "\n").repeat(images)), question);
+    assertEquals(item.turns().get(0).question(), question.replace(Item.MARK + "\n" + Item.MARK, Item.MARK + Item.MARK).replace(Item.MARK + "\n" + Item.MARK, Item.MARK + Item.MARK));
+  }
+
+  @Test
+  void summariesTellTheFirstThing() {
+    Thing star = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.LEFT, 0, 0, 0.14);
+    Thing ring = new Thing(Shape.RING, Colour.RED, Texture.SOLID, true, Place.TOP, 0, 0, 0.14);
+    assertEquals("2 red ring", new Scene(List.of(star, ring), "", -1, 112, 112, 1).summary());
+    assertEquals("1 dotted pink star", new Scene(List.of(star), "", -1, 112, 112, 1).summary());
+    assertEquals("0", new Scene(List.of(), "go", 1, 112, 112, 1).summary());
+  }
+
+  @Test
   void tasksHaveNames() {
     assertEquals(Task.ICL_LABEL_4, Task.of("icl-label-4"));
     assertEquals(4, Task.ICL_LABEL_4.shots());

@@ -3,7 +3,6 @@ package io.github.vila4j.training;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -30,8 +29,7 @@ final class AblateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    torch.set_num_threads(cpu.threads());
-    new Ablations(runs, scale, items, cpu.bfloat16()).run(seeds);
+    new Ablations(runs, scale, items, cpu.bfloat16(), cpu.threads()).run(seeds);
     return 0;
   }
 }

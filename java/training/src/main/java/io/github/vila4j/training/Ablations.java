@@ -48,12 +48,14 @@ final class Ablations {
   private final double scale;
   private final int items;
   private final boolean bfloat16;
+  private final int threads;
 
-  Ablations(Path folder, double scale, int items, boolean bfloat16) {
+  Ablations(Path folder, double scale, int items, boolean bfloat16, int threads) {
     this.folder = folder;
     this.scale = scale;
     this.items = items;
     this.bfloat16 = bfloat16;
+    this.threads = threads;
   }
 
   private List<Stage> beginning() {
@@ -69,20 +71,20 @@ final class Ablations {
     Set<Part> parts = variant == Variant.FROZEN ? FROZEN : ALL;
     stages.add(new Stage(kind, parts, Recipe.updates(700, scale), 1.5e-3, true, true));
     stages.add(new Stage(Stage.Kind.TUNING, ALL, Recipe.updates(300, scale), 7e-4, variant != Variant.NO_TEXT, false));
-    return new Recipe("small", seed, 1024, 40, stages);
+    return new Recipe("small", seed, 1024, 40, 2, stages);
   }
 
   /** Trains and judges what is missing, then writes the table. */
   void run(int seeds) throws IOException {
     for (long seed = 1; seed <= seeds; seed++) {
       RunFolder begun = new RunFolder(folder.resolve("seed-" + seed + "-beginning"));
-      Recipe shared = begun.recipe(new Recipe("small", seed, 1024, 40, beginning()));
-      new Trainer(begun, shared, bfloat16, 1).run(Double.MAX_VALUE);
+      Recipe shared = begun.recipe(new Recipe("small", seed, 1024, 40, 2, beginning()));
+      new Trainer(begun, shared, bfloat16, threads).run(Double.MAX_VALUE);
       for (Variant variant : Variant.values()) {
         RunFolder run = new RunFolder(folder.resolve("seed-" + seed + "-" + variant.name().toLowerCase(Locale.ROOT)));
         Recipe recipe = run.recipe(recipe(variant, seed));
         run.beginFrom(begun);
-        new Trainer(run, recipe, bfloat16, 1).run(Double.MAX_VALUE);
+        new Trainer(run, recipe, bfloat16, threads).run(Double.MAX_VALUE);
         if (!Files.exists(run.path().resolve("accuracy.json"))) {
           judge(run, recipe);
         }
@@ -94,9 +96,9 @@ final class Ablations {
   private void judge(RunFolder run, Recipe recipe) throws IOException {
     BytePairs tokenizer = run.tokenizer();
     JsonObject result = new JsonObject();
-    try (Weights weights = new Weights(recipe.shape(tokenizer.size()), 0)) {
+    try (Weights weights = new Weights(recipe.shape(tokenizer.size()), 0);
+        Answers answers = new Answers(weights, tokenizer, false, threads)) {
       weights.set(run.load().weights());
-      Answers answers = new Answers(weights, tokenizer, false);
       for (Task task : TASKS) {
         List<Item> list = new ArrayList<>();
         for (int i = 0; i < items; i++) {

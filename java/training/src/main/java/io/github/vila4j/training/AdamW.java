@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.training;
 
-import static org.bytedeco.pytorch.global.torch.cat;
-
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
@@ -12,8 +9,6 @@ import org.bytedeco.pytorch.AbstractTensor;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter, 2019) and clipping of the gradient's norm. Vectors do not decay.
@@ -25,96 +20,103 @@ final class AdamW implements AutoCloseable {
   private static final double DECAY = 0.02;
   private static final double CLIP = 1;
 
-  /** A part's place in the array of all weights. */
-  private record Range(long offset, long size, List<Weights.Entry> entries) {}
+  /** A weight that is changed: its values, their mean and mean square gradients. */
+  private record Slot(Weights.Entry entry, Tensor value, Tensor mean, Tensor square) {
+    boolean decays() {
+      return entry.shape().length > 1;
+    }
+  }
 
-  private final Weights weights;
-  private final List<Range> ranges = new ArrayList<>();
   private final Tensor mean;
   private final Tensor square;
-  private final Tensor decays;
+  private final List<Slot> slots = new ArrayList<>();
   private int steps;
 
   AdamW(Weights weights, Set<Part> parts) {
-    this.weights = weights;
-    float[] decaying = new float[(int) weights.flat().numel()];
-    for (Part part : Part.values()) {
-      List<Weights.Entry> entries = weights.entries().stream().filter(entry -> entry.part() == part).toList();
-      for (Weights.Entry entry : entries) {
-        if (entry.shape().length > 1) {
-          Arrays.fill(decaying, (int) entry.offset(), (int) entry.offset() + entry.size(), 1);
-        }
-      }
-      if (parts.contains(part)) {
-        Weights.Entry last = entries.get(entries.size() - 1);
-        long offset = entries.get(0).offset();
-        ranges.add(new Range(offset, last.offset() + last.size() - offset, entries));
-      }
-    }
+    long length = weights.flat().numel();
     try (PointerScope scope = new PointerScope()) {
-      mean = AbstractTensor.create(new float[decaying.length], decaying.length);
-      square = AbstractTensor.create(new float[decaying.length], decaying.length);
-      decays = AbstractTensor.create(decaying, decaying.length);
+      mean = AbstractTensor.create(new float[(int) length], length);
+      square = AbstractTensor.create(new float[(int) length], length);
       mean.retainReference();
       square.retainReference();
-      decays.retainReference();
+      for (Weights.Entry entry : weights.entries()) {
+        if (parts.contains(entry.part())) {
+          slots.add(new Slot(entry, part(weights.flat(), entry), part(mean, entry), part(square, entry)));
+        }
+      }
     }
   }
 
-  /** One step with the gradients of the last backward pass, which are cleared; returns their norm before clipping. */
-  double step(double rate) {
+  private static Tensor part(Tensor all, Weights.Entry entry) {
+    Tensor part = all.narrow(0, entry.offset(), entry.size());
+    part.retainReference();
+    return part;
+  }
+
+  /**
+   * One step with the sum of the views' gradients, which are cleared. The work is shared out by weights, so that the result does not
+   * depend on the number of workers.
+   *
+   * @return the gradient's norm before clipping
+   */
+  double step(double rate, List<Weights> views, Workers workers) {
     steps++;
+    double total = workers.all(slots.size(), i -> sum(slots.get(i).entry, views)).stream().mapToDouble(Double::doubleValue).sum();
+    double norm = Math.sqrt(total);
+    if (!Double.isFinite(norm)) {
+      throw new IllegalStateException("the gradient is not finite at step " + steps);
+    }
+    double clip = Math.min(1, CLIP / (norm + 1e-6));
+    workers.all(
+        slots.size(),
+        i -> {
+          change(slots.get(i), views.get(0), rate, clip);
+          return i;
+        });
+    return norm;
+  }
+
+  /** Adds the views' gradients of a weight to that of the first; returns the sum's square. */
+  private static double sum(Weights.Entry entry, List<Weights> views) {
     try (PointerScope scope = new PointerScope();
         AutoGradMode off = new AutoGradMode(false)) {
-      List<Tensor> gradients = new ArrayList<>();
-      double total = 0;
-      for (Range range : ranges) {
-        Tensor gradient = gradient(range);
-        double norm = gradient.norm().item_float();
-        total += norm * norm;
-        gradients.add(gradient);
+      Tensor sum = null;
+      for (Weights view : views) {
+        Tensor gradient = view.get(entry.part(), entry.name()).mutable_grad();
+        if (gradient.defined() && sum == null && view == views.get(0)) {
+          sum = gradient;
+        } else if (gradient.defined()) {
+          sum = sum == null ? gradient.clone() : sum.add_(gradient);
+          gradient.reset();
+        }
       }
-      double norm = Math.sqrt(total);
-      if (!Double.isFinite(norm)) {
-        throw new IllegalStateException("the gradient is not finite at step " + steps);
+      if (sum == null) {
+        return 0;
       }
-      double clip = Math.min(1, CLIP / (norm + 1e-6));
-      double correction1 = 1 - Math.pow(BETA1, steps);
-      double correction2 = 1 - Math.pow(BETA2, steps);
-      for (int i = 0; i < ranges.size(); i++) {
-        Range range = ranges.get(i);
-        Tensor gradient = gradients.get(i);
-        Tensor m = mean.narrow(0, range.offset, range.size);
-        Tensor v = square.narrow(0, range.offset, range.size);
-        Tensor p = weights.flat().narrow(0, range.offset, range.size);
-        m.mul_(new Scalar(BETA1)).add_(gradient, new Scalar((1 - BETA1) * clip));
-        v.mul_(new Scalar(BETA2)).addcmul_(gradient, gradient, new Scalar((1 - BETA2) * clip * clip));
-        Tensor spread = v.sqrt().mul_(new Scalar(1 / Math.sqrt(correction2))).add_(new Scalar(EPS));
-        p.addcmul_(p, decays.narrow(0, range.offset, range.size), new Scalar(-rate * DECAY));
-        p.addcdiv_(m, spread, new Scalar(-rate / correction1));
-      }
-      return norm;
+      views.get(0).get(entry.part(), entry.name()).mutable_grad().put(sum);
+      double norm = sum.norm().item_float();
+      return norm * norm;
     }
   }
 
-  private Tensor gradient(Range range) {
-    TensorVector parts = new TensorVector();
-    for (Weights.Entry entry : range.entries) {
-      Tensor gradient = weights.get(entry.part(), entry.name()).mutable_grad();
-      if (gradient.defined()) {
-        parts.push_back(gradient.reshape(-1));
-      } else {
-        parts.push_back(torch.zeros(entry.size()));
+  private void change(Slot slot, Weights view, double rate, double clip) {
+    try (PointerScope scope = new PointerScope();
+        AutoGradMode off = new AutoGradMode(false)) {
+      Tensor held = view.get(slot.entry.part(), slot.entry.name()).mutable_grad();
+      slot.mean.mul_(new Scalar(BETA1));
+      slot.square.mul_(new Scalar(BETA2));
+      if (held.defined()) {
+        Tensor gradient = held.reshape(-1);
+        slot.mean.add_(gradient, new Scalar((1 - BETA1) * clip));
+        slot.square.addcmul_(gradient, gradient, new Scalar((1 - BETA2) * clip * clip));
+        held.reset();
       }
-    }
-    Tensor all = cat(parts, 0);
-    for (Weights.Entry entry : range.entries) {
-      Tensor gradient = weights.get(entry.part(), entry.name()).mutable_grad();
-      if (gradient.defined()) {
-        gradient.zero_();
+      Tensor spread = slot.square.sqrt().mul_(new Scalar(1 / Math.sqrt(1 - Math.pow(BETA2, steps)))).add_(new Scalar(EPS));
+      if (slot.decays()) {
+        slot.value.mul_(new Scalar(1 - rate * DECAY));
       }
+      slot.value.addcdiv_(slot.mean, spread, new Scalar(-rate / (1 - Math.pow(BETA1, steps))));
     }
-    return all;
   }
 
   int steps() {
@@ -138,8 +140,12 @@ final class AdamW implements AutoCloseable {
 
   @Override
   public void close() {
+    for (Slot slot : slots) {
+      slot.value.close();
+      slot.mean.close();
+      slot.square.close();
+    }
     mean.close();
     square.close();
-    decays.close();
   }
 }

@@ -13,27 +13,30 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 
 /** Greedy answers by the training module's own forward pass, without a cache. */
-final class Answers {
+final class Answers implements AutoCloseable {
   static final int MOST_TOKENS = 64;
   private static final int AT_ONCE = 25;
 
   private final Network network;
   private final ModelShape shape;
   private final BytePairs tokenizer;
+  private final Workers workers;
 
-  Answers(Weights weights, BytePairs tokenizer, boolean bfloat16) {
+  Answers(Weights weights, BytePairs tokenizer, boolean bfloat16, int threads) {
     network = new Network(weights, bfloat16);
     shape = weights.shape();
     this.tokenizer = tokenizer;
+    workers = new Workers(threads);
   }
 
   /** The ids that follow each prompt, without the one that ends an answer. */
   List<int[]> ids(List<Item> items, int mostTokens) {
-    List<int[]> all = new ArrayList<>();
-    for (int from = 0; from < items.size(); from += AT_ONCE) {
-      all.addAll(some(items.subList(from, Math.min(items.size(), from + AT_ONCE)), mostTokens));
-    }
-    return all;
+    int parts = (items.size() + AT_ONCE - 1) / AT_ONCE;
+    return workers
+        .all(parts, i -> some(items.subList(i * AT_ONCE, Math.min(items.size(), (i + 1) * AT_ONCE)), mostTokens))
+        .stream()
+        .flatMap(List::stream)
+        .toList();
   }
 
   /** The text of each answer. */
@@ -79,5 +82,10 @@ final class Answers {
       }
     }
     return answers;
+  }
+
+  @Override
+  public void close() {
+    workers.close();
   }
 }

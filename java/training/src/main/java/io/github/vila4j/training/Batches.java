@@ -24,8 +24,10 @@ final class Batches implements AutoCloseable {
   private static final int POOL = 256;
   private static final int AHEAD = 6;
 
-  /** Where a batch comes from: its pool and its number there. */
-  record Cursor(int pool, int index) {}
+  /** Where a batch comes from: its pool, its number there, and how many batches the pools before it had. */
+  record Cursor(int pool, int index, int before) {
+    static final Cursor START = new Cursor(0, 0, 0);
+  }
 
   /** A batch and where the next one comes from. */
   record Step(Batch batch, Cursor next) {}
@@ -83,16 +85,16 @@ final class Batches implements AutoCloseable {
   private Pending submit() {
     if (stage.kind() == Stage.Kind.PATCHES) {
       int number = cursor.pool;
-      cursor = new Cursor(number + 1, 0);
+      cursor = new Cursor(number + 1, 0, cursor.before + 1);
       return new Pending(threads.submit(() -> scenes(number)), cursor);
     }
     if (pool == null) {
-      pool = pool(cursor.pool);
+      pool = pool(cursor);
     }
     List<Sequence> sequences = pool.get(cursor.index);
-    cursor = new Cursor(cursor.pool, cursor.index + 1);
+    cursor = new Cursor(cursor.pool, cursor.index + 1, cursor.before);
     if (cursor.index == pool.size()) {
-      cursor = new Cursor(cursor.pool + 1, 0);
+      cursor = new Cursor(cursor.pool + 1, 0, cursor.before + pool.size());
       pool = null;
     }
     return new Pending(threads.submit(() -> Batch.of(sequences, shape)), cursor);
@@ -107,12 +109,14 @@ final class Batches implements AutoCloseable {
   }
 
   /** The batches of a pool in an order by chance. */
-  private List<List<Sequence>> pool(int number) {
-    double progress = Math.min(1, number * 14.0 / stage.updates());
+  private List<List<Sequence>> pool(Cursor at) {
+    int number = at.pool;
+    double progress = Math.min(1, at.before / (double) (stage.updates() * recipe.batches()));
     List<Sequence> sequences = new ArrayList<>();
     for (int i = 0; i < POOL; i++) {
       Sequence sequence = Mixture.next(stage, items(number, i), tokenizer, progress);
-      if (sequence.length(shape.imageTokens()) <= Math.min(recipe.positions(), ModelShape.MAX_POSITIONS)) {
+      if (sequence.length(shape.imageTokens()) <= Math.min(recipe.positions(), ModelShape.MAX_POSITIONS)
+          && sequence.scenes().size() <= recipe.images()) {
         sequences.add(sequence);
       }
     }

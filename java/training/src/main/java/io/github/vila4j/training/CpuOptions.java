@@ -8,7 +8,7 @@ import picocli.CommandLine.Option;
 
 /** How the CPU is used. */
 final class CpuOptions {
-  @Option(names = "--threads", defaultValue = "2", description = "Of matrix products (${DEFAULT-VALUE}).")
+  @Option(names = "--threads", defaultValue = "2", description = "Batches at once (${DEFAULT-VALUE}).")
   private int threads;
 
   @Option(
@@ -18,6 +18,9 @@ final class CpuOptions {
   private String precision;
 
   int threads() {
+    if (threads < 1) {
+      throw new IllegalArgumentException("--threads " + threads + ", expected at least 1");
+    }
     return threads;
   }
 

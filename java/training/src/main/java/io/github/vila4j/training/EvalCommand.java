@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -43,18 +42,17 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--engine", description = "Compare with the engine, answer by answer.")
   private boolean engine;
 
-  @Option(names = "--threads", defaultValue = "2", description = "Of matrix products (${DEFAULT-VALUE}).")
+  @Option(names = "--threads", defaultValue = "2", description = "Batches at once (${DEFAULT-VALUE}).")
   private int threads;
 
   @Override
   public Integer call() throws Exception {
-    torch.set_num_threads(threads);
     RunFolder folder = new RunFolder(run);
     BytePairs tokenizer = folder.tokenizer();
-    try (Weights weights = new Weights(folder.recipe().shape(tokenizer.size()), 0)) {
+    try (Weights weights = new Weights(folder.recipe().shape(tokenizer.size()), 0);
+        Answers answers = new Answers(weights, tokenizer, false, threads)) {
       weights.set(folder.load().weights());
       weights.round();
-      Answers answers = new Answers(weights, tokenizer, false);
       Path exported = folder.path().resolve("exported");
       if (engine) {
         Files.createDirectories(exported);

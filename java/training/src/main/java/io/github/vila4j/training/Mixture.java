@@ -68,40 +68,47 @@ final class Mixture {
       return Sequence.chat(tokenizer, items.make(Task.CHAT));
     }
     if (draw < 75) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
+      Item item = items.make(rng.pick(SEVERAL));
+      return Sequence.chat(tokenizer, rng.chance(0.5) ? item.imagesOnLines() : item);
     }
     if (draw < 90) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)));
+      Item item = items.make(rng.pick(FEW_SHOT));
+      return Sequence.chat(tokenizer, rng.chance(0.3) ? item.shotsAsTurns() : item);
     }
     return labelled(items, tokenizer, true, rng.between(3, 9));
   }
 
-  /** Text only. */
+  /** Text only: much recall at first, because looking up what stood before is what everything in context rests on. */
   private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
-    if (draw < 20) {
-      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(10, 25)));
+    if (draw < (progress < 0.2 ? 10 : 2)) {
+      return Sequence.repeated(tokenizer, items.labels(rng.between(3, 8)), rng.between(2, 4));
     }
-    if (draw < 50) {
+    if (draw < (progress < 0.3 ? 40 : 10)) {
+      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
+    }
+    int other = rng.below(60);
+    if (other < 22) {
       return conversation(items, tokenizer, false, progress < 0.25 ? 1 : progress < 0.4 ? 2 : progress < 0.6 ? 3 : 6);
     }
-    if (draw < 68) {
+    if (other < 37) {
       return labelled(items, tokenizer, false, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
     }
-    if (draw < 73) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)).inWords());
+    if (other < 41) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)).inWords(), Sequence.REST);
     }
-    if (draw < 80) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)).inWords());
+    if (other < 46) {
+      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)).inWords(), Sequence.REST);
     }
-    return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)));
+    return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
   }
 
   /** Several questions about a scene, drawn or told, half of them as a conversation and half as plain lines. */
   private static Sequence conversation(Items items, BytePairs tokenizer, boolean drawn, int most) {
     Item item = items.conversation(items.rng().between(3, 7), most);
     item = drawn ? item : item.inWords();
-    return items.rng().chance(0.5) ? Sequence.chat(tokenizer, item) : Sequence.lines(tokenizer, item);
+    float rest = drawn ? 0 : Sequence.REST;
+    return items.rng().chance(0.5) ? Sequence.chat(tokenizer, item, rest) : Sequence.lines(tokenizer, item, rest);
   }
 
   private static Sequence document(Items items, BytePairs tokenizer, int images, int most) {
@@ -127,8 +134,6 @@ final class Mixture {
       boolean known = item.task().name().startsWith("ICL_RULE") || labels.subList(0, i).contains(labels.get(i));
       weights.add(known ? 1 : Sequence.UNKNOWN_LABEL);
     }
-    return drawn
-        ? Sequence.document(tokenizer, item.scenes(), labels, weights)
-        : Sequence.told(tokenizer, item.scenes(), labels, weights);
+    return Sequence.labelled(tokenizer, item.scenes(), labels, weights, items.rng().chance(0.5), drawn);
   }
 }

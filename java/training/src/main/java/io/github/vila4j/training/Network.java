@@ -44,6 +44,10 @@ final class Network {
     }
   }
 
+  ModelShape shape() {
+    return shape;
+  }
+
   private Tensor product(Tensor x, Tensor weight) {
     return bfloat16 ? torch.linear(x.to(ScalarType.BFloat16), weight.to(ScalarType.BFloat16)) : torch.linear(x, weight);
   }

@@ -11,10 +11,18 @@ import java.util.Set;
  * @param seed of the first weights and of all data
  * @param positions the most positions of a batch, padding included
  * @param images the most images of a batch
+ * @param batches how many batches an update learns from, each by a thread of its own where there are enough
  * @param stages in their order
  */
-record Recipe(String size, long seed, int positions, int images, List<Stage> stages) {
+record Recipe(String size, long seed, int positions, int images, int batches, List<Stage> stages) {
   private static final Set<Part> MODEL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
+  private static final Set<Part> LANGUAGE = Set.of(Part.MM_PROJECTOR, Part.LLM);
+
+  Recipe {
+    if (batches < 1) {
+      throw new IllegalArgumentException(batches + " batches an update, expected at least 1: begin a new run");
+    }
+  }
 
   ModelShape shape(int vocab) {
     return size.equals("demo") ? ModelShape.demo(vocab) : ModelShape.small(vocab);
@@ -23,13 +31,13 @@ record Recipe(String size, long seed, int positions, int images, List<Stage> sta
   /** The recipe of the shipped model; {@code scale} stretches or shrinks every stage. */
   static Recipe demo(long seed, double scale) {
     return new Recipe(
-        "demo", seed, 1024, 40,
+        "demo", seed, 1024, 40, 2,
         List.of(
             new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(1500, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(8000, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(300, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.INTERLEAVED, MODEL, updates(8000, scale), 1e-3, true, true),
-            new Stage(Stage.Kind.TUNING, MODEL, updates(8000, scale), 1e-3, true, true)));
+            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(1500, scale), 2e-3, true, true),
+            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(200, scale), 2e-3, true, true),
+            new Stage(Stage.Kind.INTERLEAVED, LANGUAGE, updates(2500, scale), 1e-3, true, true),
+            new Stage(Stage.Kind.TUNING, MODEL, updates(2800, scale), 1e-3, true, true)));
   }
 
   static int updates(int count, double scale) {

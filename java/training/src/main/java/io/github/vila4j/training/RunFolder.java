@@ -28,10 +28,10 @@ final class RunFolder {
    * @param seconds spent on all updates so far
    */
   record Position(int stage, int update, Batches.Cursor cursor, double seconds) {
-    static final Position START = new Position(0, 0, new Batches.Cursor(0, 0), 0);
+    static final Position START = new Position(0, 0, Batches.Cursor.START, 0);
 
     Position nextStage() {
-      return new Position(stage + 1, 0, new Batches.Cursor(0, 0), seconds);
+      return new Position(stage + 1, 0, Batches.Cursor.START, seconds);
     }
   }
 

@@ -20,6 +20,8 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   static final int IMAGE = -1;
   /** How much is learnt from a made-up label where it stands for the first time: it cannot be known. */
   static final float UNKNOWN_LABEL = 0.1f;
+  /** How much is learnt from text that answers nothing, where text alone is learnt. */
+  static final float REST = 0.1f;
 
   /** Positions once each image takes {@code imageTokens}. */
   int length(int imageTokens) {
@@ -51,14 +53,14 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
       return this;
     }
 
-    /** Text that is not learnt, with marks of images; the texts between them are tokenized alone, as VILA does. */
-    Builder marked(String text) {
+    /** Text with marks of images; the texts between them are tokenized alone, as VILA does. */
+    Builder marked(String text, float weight) {
       int from = 0;
       for (int at = text.indexOf(Item.MARK); at >= 0; at = text.indexOf(Item.MARK, from)) {
-        text(text.substring(from, at), 0).image();
+        text(text.substring(from, at), weight).image();
         from = at + Item.MARK.length();
       }
-      return text(text.substring(from), 0);
+      return text(text.substring(from), weight);
     }
 
     /** Text of an answer; the longer it is, the less each token counts. */
@@ -76,20 +78,20 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     }
   }
 
-  private static Builder prompt(BytePairs tokenizer, Item item, boolean lastOnly, boolean withLast) {
+  private static Builder prompt(BytePairs tokenizer, Item item, float rest, boolean lastOnly, boolean withLast) {
     Builder builder = new Builder(tokenizer);
     String text = TokenizerFiles.BEGIN + "system\nAnswer the questions." + TokenizerFiles.END;
     for (int i = 0; i < item.turns().size(); i++) {
       Turn turn = item.turns().get(i);
       boolean last = i == item.turns().size() - 1;
       text += TokenizerFiles.BEGIN + "user\n" + turn.question() + TokenizerFiles.END + TokenizerFiles.BEGIN + "assistant\n";
-      builder.marked(text);
+      builder.marked(text, rest);
       text = "";
       if (last && !withLast) {
         break;
       }
       if (last || !lastOnly) {
-        builder.answer(turn.answer() + TokenizerFiles.END, 1);
+        builder.answer(turn.answer() + TokenizerFiles.END, isUnknown(item, i) ? UNKNOWN_LABEL : 1);
       } else {
         builder.text(turn.answer() + TokenizerFiles.END, 0);
       }
@@ -97,23 +99,37 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     return builder;
   }
 
+  /** Whether a turn's answer is a made-up label that no turn before it has. */
+  private static boolean isUnknown(Item item, int turn) {
+    String label = item.turns().get(turn).answer();
+    boolean last = turn == item.turns().size() - 1;
+    return item.task().name().startsWith("ICL_LABEL")
+        && !last
+        && item.turns().subList(0, turn).stream().noneMatch(other -> other.answer().equals(label));
+  }
+
   /** A conversation in the template hermes-2, learning from its answers. */
   static Sequence chat(BytePairs tokenizer, Item item) {
-    return prompt(tokenizer, item, false, true).build(item.scenes());
+    return chat(tokenizer, item, 0);
+  }
+
+  /** The same where each token of all other text counts {@code rest}. */
+  static Sequence chat(BytePairs tokenizer, Item item, float rest) {
+    return prompt(tokenizer, item, rest, false, true).build(item.scenes());
   }
 
   /** The same as plain lines of questions and answers. */
-  static Sequence lines(BytePairs tokenizer, Item item) {
+  static Sequence lines(BytePairs tokenizer, Item item, float rest) {
     Builder builder = new Builder(tokenizer);
     for (Turn turn : item.turns()) {
-      builder.marked(turn.question() + "\n").answer(turn.answer() + "\n", 1);
+      builder.marked(turn.question() + "\n", rest).answer(turn.answer() + "\n", 1);
     }
     return builder.build(item.scenes());
   }
 
   /** A conversation up to where its last answer starts. */
   static Sequence prompt(BytePairs tokenizer, Item item) {
-    return prompt(tokenizer, item, true, false).build(item.scenes());
+    return prompt(tokenizer, item, 0, true, false).build(item.scenes());
   }
 
   /** A document of images, each followed by a text and a line end; {@code weights} say how much is learnt from each text. */
@@ -125,22 +141,40 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     return builder.build(scenes);
   }
 
-  /** Phrases in brackets and their labels; a label counts little where it stands for the first time. */
-  static Sequence recall(BytePairs tokenizer, List<Turn> lines) {
+  /** A document of images, each followed by its label, which a line end or a short phrase about the image follows. */
+  static Sequence labelled(
+      BytePairs tokenizer, List<Scene> scenes, List<String> labels, List<Float> weights, boolean echo, boolean drawn) {
     Builder builder = new Builder(tokenizer);
-    for (int i = 0; i < lines.size(); i++) {
-      Turn line = lines.get(i);
-      boolean known = lines.subList(0, i).contains(line);
-      builder.text("[" + line.question() + "] ", 0).answer(line.answer() + "\n", known ? 1 : UNKNOWN_LABEL);
+    for (int i = 0; i < scenes.size(); i++) {
+      Scene scene = scenes.get(i);
+      (drawn ? builder.image() : builder.text("[" + scene.caption() + "]", REST)).text(labels.get(i), weights.get(i));
+      builder.text(echo ? " " + scene.summary() + "\n" : "\n", echo ? 0.3f : 0.1f);
+    }
+    return builder.build(drawn ? scenes : List.of());
+  }
+
+  /** Words in a row, the whole row again and again; learnt from the second time on. */
+  static Sequence repeated(BytePairs tokenizer, List<String> words, int times) {
+    Builder builder = new Builder(tokenizer);
+    for (int time = 0; time < times; time++) {
+      for (String word : words) {
+        builder.text(word, time == 0 ? 0 : 0.5f);
+      }
     }
     return builder.build(List.of());
   }
 
-  /** The same with the images put into words. */
-  static Sequence told(BytePairs tokenizer, List<Scene> scenes, List<String> texts, List<Float> weights) {
+  /**
+   * Phrases in brackets and their labels; a label counts little where it stands for the first time. With {@code echo} each label is
+   * followed by its phrase, so that where a label stands, what it stands for is looked up.
+   */
+  static Sequence recall(BytePairs tokenizer, List<Turn> lines, boolean echo) {
     Builder builder = new Builder(tokenizer);
-    for (int i = 0; i < scenes.size(); i++) {
-      builder.text("[" + scenes.get(i).caption() + "] ", 0).answer(texts.get(i) + "\n", weights.get(i));
+    for (int i = 0; i < lines.size(); i++) {
+      Turn line = lines.get(i);
+      boolean known = lines.subList(0, i).contains(line);
+      builder.text("[" + line.question() + "]", 0.3f).text(line.answer(), known ? 1 : UNKNOWN_LABEL);
+      builder.text(echo ? " " + line.question() + "\n" : "\n", echo ? 0.3f : 0.1f);
     }
     return builder.build(List.of());
   }

@@ -28,7 +28,9 @@ final class TokenizerFiles {
   /** Learns the tokenizer from texts of the training part of the world; always the same one. */
   static BytePairs learn() {
     List<String> texts = new ArrayList<>();
-    texts.add("system\nAnswer the questions.");
+    for (int i = 0; i < LEAST_OCCURRENCES; i++) {
+      texts.add("system\nAnswer the questions.");
+    }
     for (Task task : Task.values()) {
       for (int i = 0; i < ITEMS_PER_TASK; i++) {
         for (Turn turn : Items.of(Split.TRAIN, task, i).inWords().turns()) {

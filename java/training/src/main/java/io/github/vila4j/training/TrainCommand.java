@@ -5,7 +5,6 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.bytedeco.pytorch.global.torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -35,9 +34,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    torch.set_num_threads(cpu.threads());
     RunFolder folder = new RunFolder(run);
-    Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), cpu.bfloat16(), 1);
+    Trainer trainer = new Trainer(folder, folder.recipe(Recipe.demo(seed, scale)), cpu.bfloat16(), cpu.threads());
     CountDownLatch ended = new CountDownLatch(1);
     Thread hook =
         new Thread(

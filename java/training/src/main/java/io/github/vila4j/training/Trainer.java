@@ -5,12 +5,12 @@ import com.google.gson.JsonObject;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Tensor;
 
 /** Runs a recipe, from its last saved state on. */
 final class Trainer {
@@ -22,15 +22,15 @@ final class Trainer {
   private final RunFolder run;
   private final Recipe recipe;
   private final boolean bfloat16;
-  private final int dataThreads;
+  private final int threads;
   private volatile boolean stopped;
   private long updatesLeft = Long.MAX_VALUE;
 
-  Trainer(RunFolder run, Recipe recipe, boolean bfloat16, int dataThreads) {
+  Trainer(RunFolder run, Recipe recipe, boolean bfloat16, int threads) {
     this.run = run;
     this.recipe = recipe;
     this.bfloat16 = bfloat16;
-    this.dataThreads = dataThreads;
+    this.threads = threads;
   }
 
   /** Ends the run soon, saved. */
@@ -81,11 +81,11 @@ final class Trainer {
       RunFolder.Position position, RunFolder.State state, Weights weights, BytePairs tokenizer, long deadline) throws IOException {
     Stage stage = recipe.stages().get(position.stage());
     ModelShape shape = weights.shape();
-    weights.train(stage.parts());
-    Network network = new Network(weights, bfloat16);
     String name = String.format(Locale.ROOT, "%d/%d %s", position.stage() + 1, recipe.stages().size(), stage.kind());
     try (AdamW optimizer = new AdamW(weights, stage.parts());
-        Batches batches = new Batches(recipe, position.stage(), shape, tokenizer, position.cursor(), dataThreads);
+        Batches batches = new Batches(recipe, position.stage(), shape, tokenizer, position.cursor(), threads);
+        Workers workers = new Workers(threads);
+        Gradients gradients = new Gradients(weights, stage, recipe.batches(), bfloat16, workers);
         ProgressBar bar = bar(name, stage.updates())) {
       if (state != null && state.mean().length > 0) {
         optimizer.set(state.steps(), state.mean(), state.square());
@@ -99,20 +99,18 @@ final class Trainer {
       Batches.Cursor cursor = position.cursor();
       for (int update = position.update(); update < stage.updates(); update++) {
         long begin = System.nanoTime();
-        Batches.Step step = batches.next();
+        List<Batch> learnt = new ArrayList<>();
+        for (int i = 0; i < recipe.batches(); i++) {
+          Batches.Step step = batches.next();
+          learnt.add(step.batch());
+          cursor = step.next();
+          positions += step.batch().rows().length;
+        }
         waited += System.nanoTime() - begin;
         double rate = rate(stage, update);
-        double loss;
-        try (PointerScope scope = new PointerScope()) {
-          boolean text = stage.kind() != Stage.Kind.PATCHES;
-          Tensor value = text ? Losses.ofText(network, step.batch(), shape) : Losses.ofPatches(network, step.batch(), shape);
-          loss = value.item_float();
-          value.backward();
-        }
-        double norm = optimizer.step(rate);
+        double loss = gradients.of(learnt);
+        double norm = optimizer.step(rate, gradients.views(), workers);
         smooth = Double.isNaN(smooth) ? loss : smooth + 0.05 * (loss - smooth);
-        cursor = step.next();
-        positions += step.batch().rows().length;
         int done = update + 1;
         bar.stepTo(done);
         bar.setExtraMessage(String.format(Locale.ROOT, "loss %.4f", smooth));

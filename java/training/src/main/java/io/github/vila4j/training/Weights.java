@@ -19,7 +19,7 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * The weights of a model by their names in a checkpoint, as float32 views of one array in the order of {@link Part}, so that an
- * optimizer works on ranges. Not thread-safe.
+ * optimizer works on ranges. Not thread-safe; several threads may read it, or gather gradients in a view each, while nothing changes it.
  */
 final class Weights implements AutoCloseable {
   /**
@@ -49,12 +49,14 @@ final class Weights implements AutoCloseable {
   private final ModelShape shape;
   private final List<Entry> entries = new ArrayList<>();
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+  private final boolean owner;
   private Tensor flat;
   private long length;
 
   /** Weights drawn from a seed. */
   Weights(ModelShape shape, long seed) {
     this.shape = shape;
+    owner = true;
     describe();
     Random random = new Random(seed);
     float[] values = new float[(int) length];
@@ -66,6 +68,26 @@ final class Weights implements AutoCloseable {
     try (PointerScope scope = new PointerScope()) {
       flat = AbstractTensor.create(values, length);
       flat.retainReference();
+    }
+    makeTensors();
+  }
+
+  private Weights(Weights other) {
+    shape = other.shape;
+    owner = false;
+    flat = other.flat;
+    length = other.length;
+    entries.addAll(other.entries);
+    makeTensors();
+  }
+
+  /** The same values with gradients of their own; closed before the original. */
+  Weights view() {
+    return new Weights(this);
+  }
+
+  private void makeTensors() {
+    try (PointerScope scope = new PointerScope()) {
       for (Entry entry : entries) {
         Tensor view = flat.narrow(0, entry.offset, entry.size).view(entry.shape).detach();
         view.retainReference();
@@ -225,6 +247,8 @@ final class Weights implements AutoCloseable {
   @Override
   public void close() {
     tensors.values().forEach(Tensor::close);
-    flat.close();
+    if (owner) {
+      flat.close();
+    }
   }
 }

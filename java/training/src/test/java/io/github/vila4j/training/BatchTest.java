@@ -76,6 +76,36 @@ class BatchTest {
   }
 
   @Test
+  void labelsAreLearntLittleWhereTheyCannotBeKnown() {
+    List<Scene> scenes = Items.of(Split.TRAIN, Task.MULTI_ODD, 1).scenes().subList(0, 2);
+    List<Float> weights = List.of(Sequence.UNKNOWN_LABEL, 1f);
+    Batch plain = Batch.of(List.of(Sequence.labelled(TOKENIZER, scenes, List.of("fub", "fub"), weights, false, true)), SHAPE);
+    assertEquals("fub\nfub\n", text(plain.targets()));
+    assertEquals(Sequence.UNKNOWN_LABEL, plain.lossWeights()[0]);
+    assertEquals(1, plain.lossWeights()[2]);
+    Batch echo = Batch.of(List.of(Sequence.labelled(TOKENIZER, scenes, List.of("fub", "fub"), weights, true, true)), SHAPE);
+    assertEquals("fub " + scenes.get(0).summary() + "\nfub " + scenes.get(1).summary() + "\n", text(echo.targets()));
+
+    Item shots = Items.of(Split.TRAIN, Task.ICL_LABEL_4, 2);
+    Item turns = shots.shotsAsTurns();
+    Sequence sequence = Sequence.chat(TOKENIZER, turns);
+    List<String> seen = new ArrayList<>();
+    int at = 0;
+    for (int i = 0; i < turns.turns().size(); i++) {
+      String label = turns.turns().get(i).answer();
+      int id = TOKENIZER.encode(label)[0];
+      while (sequence.ids()[at] != id) {
+        at++;
+      }
+      boolean known = seen.contains(label) || i == turns.turns().size() - 1;
+      assertEquals(known, sequence.weights()[at] > 0.5, label);
+      assertTrue(sequence.weights()[at] > 0, label);
+      seen.add(label);
+      at++;
+    }
+  }
+
+  @Test
   void extendedBatchesAreThoseOfLongerSequences() {
     Item item = Items.of(Split.TRAIN, Task.VQA_WHERE, 2);
     Batch whole = Batch.of(List.of(Sequence.chat(TOKENIZER, item)), SHAPE);
@@ -105,7 +135,7 @@ class BatchTest {
     Recipe recipe = Recipe.demo(9, 1);
     List<Batch> all = new ArrayList<>();
     List<Batches.Cursor> cursors = new ArrayList<>();
-    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, new Batches.Cursor(0, 0), 2)) {
+    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
       for (int i = 0; i < 5; i++) {
         Batches.Step step = batches.next();
         all.add(step.batch());
@@ -117,6 +147,23 @@ class BatchTest {
     try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, cursors.get(2), 1)) {
       assertEquals(all.get(3), batches.next().batch());
       assertEquals(all.get(4), batches.next().batch());
+    }
+  }
+
+  @Test
+  void aPoolCountsTheBatchesBeforeIt() {
+    try (Batches batches = new Batches(Recipe.demo(9, 1), 3, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
+      int number = 0;
+      Batches.Cursor next;
+      do {
+        next = batches.next().next();
+        number++;
+      } while (next.pool() == 0);
+      assertEquals(new Batches.Cursor(1, 0, number), next);
+      Batch following = batches.next().batch();
+      try (Batches again = new Batches(Recipe.demo(9, 1), 3, SHAPE, TOKENIZER, next, 1)) {
+        assertEquals(following, again.next().batch());
+      }
     }
   }
 }

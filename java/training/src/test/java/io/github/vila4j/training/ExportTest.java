@@ -135,7 +135,10 @@ class ExportTest {
       items.add(Items.of(Split.TEST, task, 1));
     }
     GenerationOptions options = GenerationOptions.builder().maxNewTokens(8).build();
-    List<int[]> answers = new Answers(weights, tokenizer, false).ids(items, 8);
+    List<int[]> answers;
+    try (Answers own = new Answers(weights, tokenizer, false, 2)) {
+      answers = own.ids(items, 8);
+    }
     int tokens = 0;
     for (int i = 0; i < items.size(); i++) {
       assertArrayEquals(answers.get(i), model.generate(prompt(items.get(i)), options).ids());

@@ -14,8 +14,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.BeforeAll;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,14 +25,9 @@ class TrainerTest {
 
   @TempDir private Path folder;
 
-  @BeforeAll
-  static void oneThread() {
-    torch.set_num_threads(1);
-  }
-
   private static Recipe recipe(int updates) {
     return new Recipe(
-        "small", 5, 256, 8,
+        "small", 5, 256, 8, 2,
         List.of(
             new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates, 1e-3, true, true),
             new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates, 1e-3, true, true),
@@ -57,10 +53,50 @@ class TrainerTest {
     assertArrayEquals(whole.weights(), pieces.weights());
   }
 
+  /** The formula of AdamW in double, on one weight of the projector, with two gradients that are added. */
+  @Test
+  void stepsAreThoseOfAdamW() {
+    Set<Part> parts = Set.of(Part.MM_PROJECTOR);
+    ModelShape shape = ModelShape.small(300);
+    try (Weights weights = new Weights(shape, 3);
+        Weights one = weights.view();
+        Weights two = weights.view();
+        AdamW optimizer = new AdamW(weights, parts);
+        Workers workers = new Workers(2)) {
+      Weights.Entry bias = weights.entries().stream().filter(e -> e.name().equals("layers.4.bias")).findFirst().orElseThrow();
+      Weights.Entry matrix = weights.entries().stream().filter(e -> e.name().equals("layers.4.weight")).findFirst().orElseThrow();
+      float begun = weights.values()[(int) matrix.offset() + 5];
+      double[] factors = {0.4, -0.6, 2}; // Below the clip, of either sign, and above it.
+      double mean = 0;
+      double square = 0;
+      double value = begun;
+      for (int step = 1; step <= 3; step++) {
+        for (Weights view : List.of(one, two)) {
+          view.train(parts);
+          try (PointerScope scope = new PointerScope()) {
+            Tensor picked = view.get(Part.MM_PROJECTOR, matrix.name()).view(-1).narrow(0, 5, 1);
+            picked.mul(new Scalar(factors[step - 1] * (view == one ? 1.5 : -0.25))).sum().backward();
+          }
+        }
+        double norm = optimizer.step(0.01, List.of(one, two), workers);
+        double sum = 1.25 * factors[step - 1];
+        assertEquals(Math.abs(sum), norm, 1e-5);
+        double gradient = sum * Math.min(1, 1 / norm);
+        mean = 0.9 * mean + 0.1 * gradient;
+        square = 0.95 * square + 0.05 * gradient * gradient;
+        value -= 0.01 * 0.02 * value;
+        value -= 0.01 * mean / (1 - Math.pow(0.9, step)) / (Math.sqrt(square / (1 - Math.pow(0.95, step))) + 1e-8);
+      }
+      float[] values = weights.values();
+      assertEquals(value, values[(int) matrix.offset() + 5], 1e-6);
+      assertEquals(0, values[(int) bias.offset()]);
+    }
+  }
+
   @Test
   void onlyTheStagesPartsChange() throws Exception {
     Recipe recipe = recipe(3);
-    Recipe first = new Recipe("small", 5, 256, 8, recipe.stages().subList(0, 2));
+    Recipe first = new Recipe("small", 5, 256, 8, 2, recipe.stages().subList(0, 2));
     RunFolder run = train("parts", first);
     int vocab = run.tokenizer().size();
     float[] after = run.load().weights();
@@ -89,7 +125,7 @@ class TrainerTest {
   @Test
   void theLossFalls() throws Exception {
     Recipe recipe =
-        new Recipe("small", 3, 512, 8, List.of(new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), 75, 2e-3, true, true)));
+        new Recipe("small", 3, 256, 8, 2, List.of(new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), 75, 2e-3, true, true)));
     List<String> log = Files.readAllLines(train("falls", recipe).path().resolve("log.jsonl"));
     double first = Json.parse(log.get(0)).get("loss").getAsDouble();
     JsonObject last = Json.parse(log.get(log.size() - 1));

@@ -84,8 +84,7 @@ public final class NativeLibrary {
       return exact;
     }
     checkPlatform(tried);
-    NativeIndex index = readIndex(tried);
-    Path extracted = new NativeCache(index, NativeLibrary::resource).folder(tried);
+    Path extracted = extract(readIndex(tried), tried);
     load(
         extracted,
         tried,
@@ -93,6 +92,14 @@ public final class NativeLibrary {
             + CACHE_PROPERTY
             + ")");
     return extracted;
+  }
+
+  private static Path extract(ResourceIndex index, List<String> tried) {
+    try {
+      return new ResourceCache("natives", index, NativeLibrary::resource).folder(tried);
+    } catch (IOException e) {
+      throw new NativeLibraryException(tried, "set -D" + CACHE_PROPERTY + " to a folder that can be written", e.getCause());
+    }
   }
 
   private static void load(Path from, List<String> tried, String advice) {
@@ -113,19 +120,19 @@ public final class NativeLibrary {
     }
   }
 
-  private static NativeIndex readIndex(List<String> tried) {
-    URL url = resource(NativeIndex.RESOURCE);
+  private static ResourceIndex readIndex(List<String> tried) {
+    URL url = resource(ResourceIndex.RESOURCE);
     if (url == null) {
-      tried.add("class path: no resource " + resourceName(NativeIndex.RESOURCE));
+      tried.add("class path: no resource " + resourceName(ResourceIndex.RESOURCE));
       throw new NativeLibraryException(
           tried,
           "depend on io.github.vila4j:vila4j, or add io.github.vila4j:vila4j-core with the classifier " + PLATFORM,
           null);
     }
     try {
-      return NativeIndex.read(url);
+      return ResourceIndex.read(url);
     } catch (IOException e) {
-      tried.add(url + ": " + e.getMessage());
+      tried.add(e.getMessage());
       throw new NativeLibraryException(tried, "the natives jar is damaged: fetch it again", e);
     }
   }

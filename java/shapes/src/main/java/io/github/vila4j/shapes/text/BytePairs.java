@@ -8,13 +8,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * A byte-level byte-pair tokenizer: the bytes are the first 256 ids, then come the merges in their order, then the special tokens.
- * Immutable; not thread-safe while encoding, because of a memory of words.
+ * Immutable, but for a memory of words; thread-safe.
  *
  * <p>The form is that of GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019): each byte has a
  * printable character, a text is cut by {@link #PATTERN}, and each piece is merged on its own.
@@ -32,7 +33,7 @@ public final class BytePairs {
   private final Map<String, Integer> ranks = new HashMap<>();
   private final List<String> specials;
   private final Pattern special;
-  private final Map<String, int[]> known = new HashMap<>();
+  private final Map<String, int[]> known = new ConcurrentHashMap<>();
 
   /**
    * A tokenizer with these merges.

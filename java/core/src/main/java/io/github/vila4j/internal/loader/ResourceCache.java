@@ -1,36 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.internal.loader;
 
-import io.github.vila4j.NativeLibraryException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.URL;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * The folder on disk with the extracted libraries of one natives jar. It is filled under a name of its own and renamed when
- * complete, so any number of JVMs may start at once. Where no cache folder can be written, a temporary folder serves this JVM.
+ * The folder on disk with the extracted files of one jar. It is filled under a name of its own and renamed when complete, so any
+ * number of JVMs may start at once. Where no cache folder can be written, a temporary folder serves this JVM. Not thread-safe.
  */
-final class NativeCache {
-  private final NativeIndex index;
+public final class ResourceCache {
+  private final String name;
+  private final ResourceIndex index;
   private final Function<String, URL> resources;
+  private Path temporary;
 
-  /** {@code resources} gives the place of each library that {@code index} lists, or null. */
-  NativeCache(NativeIndex index, Function<String, URL> resources) {
+  /**
+   * Describes the folder; nothing is written yet.
+   *
+   * @param name of the kind of files, a folder of the cache
+   * @param index the files
+   * @param resources gives the place of each file of the index, or null
+   */
+  public ResourceCache(String name, ResourceIndex index, Function<String, URL> resources) {
+    this.name = name;
     this.index = index;
     this.resources = resources;
   }
 
-  /** The folder with every library, extracting them where that is not done. Failed places are added to {@code tried}. */
-  Path folder(List<String> tried) {
+  /**
+   * The folder with every file, extracting them where that is not done.
+   *
+   * @param tried failed places are added to it
+   * @return an absolute path
+   * @throws IOException when the files can be put nowhere
+   */
+  public Path folder(List<String> tried) throws IOException {
     Path root = root();
     try {
       Path target = root.resolve(index.key());
@@ -43,48 +60,59 @@ final class NativeCache {
       tried.add(root + ": " + describe(e));
     }
     try {
-      Path temporary = Files.createTempDirectory("vila4j-natives-");
-      temporary.toFile().deleteOnExit();
-      extract(temporary);
-      index.entries().forEach(entry -> temporary.resolve(entry.name()).toFile().deleteOnExit());
+      if (temporary == null || !index.isComplete(temporary)) {
+        Path made = Files.createTempDirectory("vila4j-" + name + "-");
+        made.toFile().deleteOnExit();
+        extract(made);
+        deleteOnExit(made);
+        temporary = made;
+      }
       return temporary;
     } catch (IOException | SecurityException e) {
       tried.add(System.getProperty("java.io.tmpdir") + ": " + describe(e));
-      throw new NativeLibraryException(
-          tried, "set -D" + NativeLibrary.CACHE_PROPERTY + " to a folder that can be written", e);
+      throw new IOException("no folder can be written", e);
     }
   }
 
-  private static Path root() {
+  private static void deleteOnExit(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      files.forEach(file -> file.toFile().deleteOnExit());
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+
+  private Path root() {
     String property = System.getProperty(NativeLibrary.CACHE_PROPERTY);
     if (property != null && !property.isEmpty()) {
-      return Path.of(property).toAbsolutePath().resolve("natives");
+      return Path.of(property).toAbsolutePath().resolve(name);
     }
     String own = System.getenv("VILA_CACHE");
     if (own != null && !own.isEmpty()) {
-      return Path.of(own).toAbsolutePath().resolve("natives");
+      return Path.of(own).toAbsolutePath().resolve(name);
     }
     String xdg = System.getenv("XDG_CACHE_HOME");
     Path base = xdg != null && !xdg.isEmpty() ? Path.of(xdg) : Path.of(System.getProperty("user.home"), ".cache");
-    return base.toAbsolutePath().resolve("vila4j").resolve("natives");
+    return base.toAbsolutePath().resolve("vila4j").resolve(name);
   }
 
-  /** Writes every library into the new folder {@code into}; leaves nothing behind when that fails. */
+  /** Writes every file into the new folder {@code into}; leaves nothing behind when that fails. */
   private Path extract(Path into) throws IOException {
     try {
       Files.createDirectories(into);
-      for (NativeIndex.Entry entry : index.entries()) {
+      for (ResourceIndex.Entry entry : index.entries()) {
         URL url = resources.apply(entry.name());
         if (url == null) {
-          throw new IOException("the natives jar lacks " + entry.name());
+          throw new IOException("the " + name + " jar lacks " + entry.name());
         }
         Path file = into.resolve(entry.name());
+        Files.createDirectories(file.getParent());
         try (InputStream in = url.openStream()) {
           Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
         }
         if (Files.size(file) != entry.size()) {
           throw new IOException(
-              "the natives jar is damaged: " + entry.name() + " has " + Files.size(file) + " bytes, expected " + entry.size());
+              "the " + name + " jar is damaged: " + entry.name() + " has " + Files.size(file) + " bytes, expected " + entry.size());
         }
       }
       return into;
@@ -113,19 +141,22 @@ final class NativeCache {
           throw e;
         }
         Path broken = target.resolveSibling(".old-" + UUID.randomUUID());
-        Files.move(target, broken, StandardCopyOption.ATOMIC_MOVE);
+        try {
+          Files.move(target, broken, StandardCopyOption.ATOMIC_MOVE);
+        } catch (NoSuchFileException another) {
+          continue; // Another JVM made room.
+        }
         delete(broken);
       }
     }
   }
 
   private static void delete(Path folder) {
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.toList()) {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
       }
-      Files.deleteIfExists(folder);
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       // What is left has a name that no loader looks at.
     }
   }

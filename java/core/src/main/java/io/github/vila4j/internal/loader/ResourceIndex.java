@@ -5,6 +5,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,40 +18,55 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The list of libraries in a natives jar: the resource {@code index} beside them, one line {@code <sha256> <size> <name>} each.
- * The build writes it; the loader reads it instead of searching the jar.
+ * The list of the files that a jar holds to be extracted: the resource {@code index} beside them, one line
+ * {@code <sha256> <size> <name>} each, the name relative and with slashes. The build writes it; it is read instead of searching the
+ * jar.
  */
-final class NativeIndex {
-  static final String RESOURCE = "index";
+public final class ResourceIndex {
+  /** The name of the list itself. */
+  public static final String RESOURCE = "index";
 
-  /** One library. */
+  private static final String NAME = "([A-Za-z0-9_+-][A-Za-z0-9_.+-]*/)*[A-Za-z0-9_+-][A-Za-z0-9_.+-]*";
+
+  /** One file. */
   record Entry(String sha256, long size, String name) {}
 
   private final List<Entry> entries;
   private final String key;
 
-  private NativeIndex(List<String> lines) throws IOException {
+  private ResourceIndex(List<String> lines) throws IOException {
     List<Entry> list = new ArrayList<>();
     for (String line : lines) {
       String[] parts = line.split(" ", 3);
-      if (parts.length != 3 || !parts[2].matches("[A-Za-z0-9_.+-]+")) {
-        throw new IOException("damaged index of native libraries: '" + line + "', expected '<sha256> <size> <name>'");
+      if (parts.length != 3 || !parts[2].matches(NAME)) {
+        throw new IOException("'" + line + "', expected '<sha256> <size> <name>'");
       }
       try {
         list.add(new Entry(parts[0], Long.parseLong(parts[1]), parts[2]));
       } catch (NumberFormatException e) {
-        throw new IOException("damaged index of native libraries: '" + line + "', expected '<sha256> <size> <name>'", e);
+        throw new IOException("'" + line + "', expected '<sha256> <size> <name>'", e);
       }
+    }
+    if (list.isEmpty()) {
+      throw new IOException("no lines, expected '<sha256> <size> <name>'");
     }
     entries = List.copyOf(list);
     key = hash(String.join("\n", lines).getBytes(StandardCharsets.UTF_8)).substring(0, 16);
   }
 
-  /** Reads the index at {@code url}. */
-  static NativeIndex read(URL url) throws IOException {
+  /**
+   * Reads the list.
+   *
+   * @param url its place
+   * @return the list
+   * @throws IOException when it cannot be read or is damaged
+   */
+  public static ResourceIndex read(URL url) throws IOException {
     try (InputStream in = url.openStream();
         BufferedReader reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))) {
-      return new NativeIndex(reader.lines().toList());
+      return new ResourceIndex(reader.lines().toList());
+    } catch (IOException | UncheckedIOException e) {
+      throw new IOException(url + ": " + e.getMessage(), e);
     }
   }
 
@@ -58,12 +74,12 @@ final class NativeIndex {
     return entries;
   }
 
-  /** 16 hex digits that stand for names and contents of all the libraries. */
+  /** 16 hex digits that stand for names and contents of all the files. */
   String key() {
     return key;
   }
 
-  /** Whether {@code folder} holds every library with its size. */
+  /** Whether {@code folder} holds every file with its size. */
   boolean isComplete(Path folder) {
     for (Entry entry : entries) {
       Path file = folder.resolve(entry.name());
@@ -87,7 +103,7 @@ final class NativeIndex {
   }
 
   /**
-   * Writes the index of a folder into it.
+   * Writes the list of a folder's files into it.
    *
    * @param args the folder
    * @throws IOException when the folder cannot be read or written
@@ -95,13 +111,16 @@ final class NativeIndex {
   public static void main(String[] args) throws IOException {
     Path folder = Path.of(args[0]);
     List<Path> files;
-    try (Stream<Path> list = Files.list(folder)) {
-      files = list.filter(file -> !file.getFileName().toString().equals(RESOURCE)).sorted().toList();
+    try (Stream<Path> list = Files.walk(folder)) {
+      files = list.filter(file -> Files.isRegularFile(file) && !file.equals(folder.resolve(RESOURCE))).sorted().toList();
     }
     StringBuilder text = new StringBuilder();
     for (Path file : files) {
+      if (!folder.relativize(file).toString().matches(NAME)) {
+        throw new IOException(file + ": a name that the index cannot hold");
+      }
       byte[] bytes = Files.readAllBytes(file);
-      text.append(hash(bytes)).append(' ').append(bytes.length).append(' ').append(file.getFileName()).append('\n');
+      text.append(hash(bytes)).append(' ').append(bytes.length).append(' ').append(folder.relativize(file)).append('\n');
     }
     Files.writeString(folder.resolve(RESOURCE), text);
   }
