@@ -198,6 +198,7 @@ std::string Checkpoint::fingerprint() const {
   hash_spec(hasher, spec().language);
   hash_spec(hasher, spec().vision);
   hash_spec(hasher, spec().projector);
+  hasher.number(spec().synthetic);
   std::map<const MappedFile*, int64_t> files;
   for (const NeededTensor& needed : needed_tensors(spec())) {
     const TensorRef& tensor = store(needed.part).get(needed.name);

@@ -285,6 +285,7 @@ CheckpointDescription describe_checkpoint(const std::string& folder) {
     CheckpointDescription description = family.read(root);
     description.spec.path = folder;
     attempt([&] { read_quantization(description.spec.language, root.config); });
+    attempt([&] { description.spec.synthetic = root.config.boolean("vila4j_synthetic", false); });
     return description;
   };
   for (const Family& family : families()) {

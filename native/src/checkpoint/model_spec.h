@@ -124,6 +124,7 @@ struct ModelSpec {
   PromptSpec prompt;
   VideoSampling video;
   DType weight_dtype = DType::bf16;  ///< of the language model's weights (of those that are not packed)
+  bool synthetic = false;  ///< the files hold no weights of linear layers (session/synthetic.h), plans draw them at random
   /// Features of one block that enters the projector: those of one crop, or of the merged scales' map.
   int64_t projector_tokens() const;
   /// Image tokens of one block, which is what one untiled image gives.

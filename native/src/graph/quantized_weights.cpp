@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "common/hash.h"
 
 namespace vila::graph {
 namespace {
@@ -58,7 +59,7 @@ class Work {
 };
 
 void quantize(const LinearUse& layer, const TensorRef& matrix, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
-  packed.assign(shape.bytes(), 0);
+  std::fill(packed.begin(), packed.end(), uint8_t{0});
   Work work(matrix, shape, packed.data());
   std::vector<std::thread> helpers;
   for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) helpers.emplace_back([&work] { work.run(); });
@@ -71,10 +72,11 @@ void quantize(const LinearUse& layer, const TensorRef& matrix, const kernels::Pa
   }
 }
 
-}  // namespace
+/// Puts a layer's weights into `packed`, which has their size.
+using Fill = std::function<void(const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed)>;
 
-void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
-                             const std::function<void(double)>& progress) {
+void write_layers(const std::vector<LinearUse>& layers, const Fill& fill, const WriteBytes& write,
+                  const std::function<void(double)>& progress) {
   WeightsHeader header;
   for (const LinearUse& layer : layers) {
     const uint64_t bytes = shape_of(layer.out, layer.in, layer.bits).bytes();
@@ -85,10 +87,30 @@ void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorS
   std::vector<uint8_t> packed;
   double done = 0;
   for (const LinearUse& layer : layers) {
-    quantize(layer, tensors.get(layer.name + ".weight", {layer.out, layer.in}), shape_of(layer.out, layer.in, layer.bits), packed);
+    const kernels::PackedShape shape = shape_of(layer.out, layer.in, layer.bits);
+    packed.resize(shape.bytes());
+    fill(layer, shape, packed);
     write_aligned(write, packed.data(), packed.size());
     if (progress) progress(++done / static_cast<double>(layers.size()));
   }
+}
+
+}  // namespace
+
+void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
+                             const std::function<void(double)>& progress) {
+  const Fill fill = [&tensors](const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
+    quantize(layer, tensors.get(layer.name + ".weight", {layer.out, layer.in}), shape, packed);
+  };
+  write_layers(layers, fill, write, progress);
+}
+
+void write_random_weights(const std::vector<LinearUse>& layers, const WriteBytes& write,
+                          const std::function<void(double)>& progress) {
+  const Fill fill = [](const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
+    kernels::draw_weights(shape, Hasher().text(layer.name).finish().low, packed.data());
+  };
+  write_layers(layers, fill, write, progress);
 }
 
 QuantizedLinear QuantizedWeights::get(const std::string& layer, int64_t out, int64_t in) const {

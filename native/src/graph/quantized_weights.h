@@ -26,6 +26,9 @@ struct LinearUse {
 /// called with 0..1 after each. Throws invalid_argument naming the layer for a weight that is not finite.
 void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
                              const std::function<void(double)>& progress);
+/// The same file with weights drawn at random (kernels::draw_weights), always the same for a layer's name.
+void write_random_weights(const std::vector<LinearUse>& layers, const WriteBytes& write,
+                          const std::function<void(double)>& progress);
 
 /// An opened file. Immutable; any thread.
 class QuantizedWeights {

@@ -7,6 +7,7 @@
 
 #include "common/dtype.h"
 #include "common/error.h"
+#include "common/random.h"
 
 namespace vila::kernels {
 namespace {
@@ -103,6 +104,27 @@ void quantize_row(const PackedShape& shape, const float* weights, uint8_t* q, ui
     }
     scales[group] = to_f16(best_scale);
     for (int64_t k = first; k < last; ++k) q[k] = static_cast<uint8_t>(stored(weights[k], best_scale) + middle);
+  }
+}
+
+void draw_weights(const PackedShape& shape, uint64_t seed, uint8_t* data) {
+  const double values = 1 << shape.bits;
+  const uint16_t scale = to_f16(static_cast<float>(std::sqrt(12 / ((values * values - 1) * static_cast<double>(shape.k)))));
+  Random random(seed);
+  for (int64_t panel = 0; panel < shape.panels(); ++panel) {
+    for (int64_t group = 0; group < shape.groups(); ++group, data += shape.group_bytes()) {
+      // Stored values lie half a step below the middle on average: signs at random take that out of a row's sum.
+      const uint64_t signs = random.next();
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        const auto sign = static_cast<uint16_t>((signs >> lane & 1) << 15);
+        const uint16_t signed_scale = panel * kLanes + lane < shape.n ? static_cast<uint16_t>(scale | sign) : uint16_t{0};
+        std::memcpy(data + 2 * lane, &signed_scale, sizeof signed_scale);
+      }
+      for (size_t at = shape.header_bytes(); at < shape.group_bytes(); at += sizeof(uint64_t)) {
+        const uint64_t bits = random.next();
+        std::memcpy(data + at, &bits, sizeof bits);
+      }
+    }
   }
 }
 

@@ -69,4 +69,8 @@ void unpack_row(const PackedMatrix& matrix, int64_t n, float* weights);
 /// invalid_argument.
 void quantize_row(const PackedShape& shape, const float* weights, uint8_t* q, uint16_t* scales);
 
+/// Fills a whole matrix of Zero::middle with weights around 0 whose standard deviation is 1/sqrt(k): stored values are uniform, the
+/// scales equal but for their signs. The same seed gives the same bytes.
+void draw_weights(const PackedShape& shape, uint64_t seed, uint8_t* data);
+
 }  // namespace vila::kernels

@@ -8,6 +8,7 @@
 #include "session/engine.h"
 #include "session/report.h"
 #include "session/session.h"
+#include "session/synthetic.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_api.h"
 
@@ -60,6 +61,13 @@ ModelInfo Model::describe(const std::string& path) {
 
 CheckpointReport inspect_checkpoint(const std::string& path) {
   return guarded([&] { return report_of(path); });
+}
+
+std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir) {
+  return guarded([&] {
+    const SyntheticModel known = synthetic_model(model);
+    return cached_synthetic(known, plan::PlanCache(cache_dir).dir());
+  });
 }
 
 ModelInfo Model::info() const {

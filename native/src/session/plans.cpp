@@ -128,8 +128,10 @@ class PlanMaker {
     const LanguageSpec& language = checkpoint_.spec().language;
     std::erase_if(uses, [&](const graph::LinearUse& use) { return in_decoder_block(use.name) && is_packed(language, use.name); });
     for (graph::LinearUse& use : uses) use.bits = bits_of(use.name);
-    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"),
-                   [&](const auto& write, const auto& advance) { graph::write_quantized_weights(uses, tensors, write, advance); });
+    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
+      checkpoint_.spec().synthetic ? graph::write_random_weights(uses, write, advance)
+                                   : graph::write_quantized_weights(uses, tensors, write, advance);
+    });
   }
 
   std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify) {

@@ -119,6 +119,22 @@ public final class Vila {
   }
 
   /**
+   * The folder of a checkpoint with random weights, for measuring without a model. It is written into the cache where it is not there
+   * yet. It runs in int8 and int4: linear layers are drawn at random when its plans are made. Its tokenizer has an id a byte.
+   *
+   * @param model whose sizes it has: vila1.5-3b, llama3-8b (Llama-3-VILA1.5-8B) or vila-7b
+   * @param options whose cache folder is taken
+   * @return the checkpoint's folder
+   */
+  public static Path syntheticCheckpoint(String model, LoadOptions options) {
+    Engine.start();
+    try (BytePointer name = Text.toNative("synthetic model", model);
+        BytePointer cache = Text.toNative("cache folder", options.cacheDir().map(Path::toString).orElse(""))) {
+      return Path.of(Text.take(NativeErrors.translating(() -> Natives.synthetic_checkpoint(name, cache))));
+    }
+  }
+
+  /**
    * Looks at the libraries, devices and CPU features that vila4j uses. Throws nothing for what is missing: where even the native
    * library cannot be loaded, that is the only line.
    *

@@ -3,26 +3,51 @@ package io.github.vila4j.cli;
 
 import io.github.vila4j.Completion;
 import io.github.vila4j.GenerationOptions;
+import io.github.vila4j.ImageSpan;
 import io.github.vila4j.ModelInfo;
 import io.github.vila4j.Prompt;
+import io.github.vila4j.TokenizedPrompt;
+import io.github.vila4j.Vila;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import io.github.vila4j.VilaSession;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** How fast a model is here. */
-@Command(name = "bench", description = "Measures loading, image encoding, prefill and decoding; medians of several runs.")
+@Command(
+    name = "bench",
+    description =
+        "Measures loading (with plans in the cache), image encoding, prefill, decoding, and the time to the first token of a turn "
+            + "with an image: afresh, with the image's tokens cached, and of another question about the same image. Medians of "
+            + "several runs, one request at a time.")
 final class Bench extends BaseCommand {
+  private static final int SHORT_PROMPT = 10;
+  private static final int LONG_PROMPT = 256;
+  private static final int QUESTION = 45;
+  private static final Pattern LANGUAGE_WEIGHTS = Pattern.compile("language-.*\\.safetensors: (\\d+) bytes, .*");
+
   @Mixin private ModelOptions model;
+
+  @Option(
+      names = "--synthetic",
+      paramLabel = "NAME",
+      description =
+          "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b or vila-7b, for --precision int8 or int4; "
+              + "written into the cache once.")
+  private String synthetic;
 
   @Option(names = "--image", paramLabel = "FILE", description = "The image to encode; a made-up one unless given.")
   private Path image;
@@ -34,66 +59,134 @@ final class Bench extends BaseCommand {
       description = "Runs per figure, after one to warm up (${DEFAULT-VALUE}).")
   private int runs;
 
-  @Option(names = "--tokens", paramLabel = "N", defaultValue = "64", description = "Tokens to generate per run (${DEFAULT-VALUE}).")
+  @Option(names = "--tokens", paramLabel = "N", defaultValue = "64", description = "Tokens to decode per run (${DEFAULT-VALUE}).")
   private int tokens;
 
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
+
+  private final Map<String, Object> figures = new LinkedHashMap<>();
+  private final Map<String, List<Double>> samples = new LinkedHashMap<>();
 
   @Override
   public Integer call() {
     if (runs < 1 || tokens < 1) {
       throw new UsageException("--runs " + runs + " --tokens " + tokens + ": expected at least 1 of each");
     }
-    VilaImage pixels = image == null ? gradient() : Images.read(image);
-    Prompt prompt = Prompt.of("<image>\nDescribe the image in detail.", pixels);
-    GenerationOptions options = GenerationOptions.builder().maxNewTokens(tokens).ignoreEos(true).reusePrefix(false).build();
-    Map<String, Object> figures = new LinkedHashMap<>();
+    if (synthetic != null && model.isGiven()) {
+      throw new UsageException("--model and --synthetic leave each other out");
+    }
+    VilaImage picture = image == null ? gradient() : Images.read(image);
     try (Interruption interruption = new Interruption()) {
+      Path checkpoint = synthetic == null ? model.path() : Vila.syntheticCheckpoint(synthetic, model.toLoadOptions());
+      long weightBytes = languageWeights(model.compile(checkpoint, interruption));
       long start = System.nanoTime();
-      try (VilaModel loaded = model.load(interruption);
+      try (VilaModel loaded = model.load(checkpoint, interruption);
           VilaSession session = loaded.newSession()) {
         double loadSeconds = seconds(start);
         interruption.cancelWith(session::cancel);
-        double[] imageSeconds = new double[runs];
-        double[] prefillRates = new double[runs];
-        double[] decodeRates = new double[runs];
-        double[] prefillSeconds = new double[runs];
+        session.generate(prompt(loaded, 'a', SHORT_PROMPT), fresh(1));
+        double firstSeconds = seconds(start);
+        describe(loaded, picture);
+        figures.put("load_seconds", loadSeconds);
+        figures.put("load_to_first_token_seconds", firstSeconds);
+        MemoryBandwidth memory = null;
         for (int run = -1; run < runs; run++) {
+          measure(loaded, session, variant(picture, run));
           if (interruption.isRequested()) {
             throw new FailureException("interrupted");
           }
-          start = System.nanoTime();
-          loaded.encodeImage(pixels);
-          double encoding = seconds(start);
-          Completion completion = session.generate(prompt, options);
-          if (run >= 0) {
-            imageSeconds[run] = encoding;
-            prefillSeconds[run] = completion.timings().prefillSeconds();
-            prefillRates[run] = rate(completion.usage().promptTokens(), completion.timings().prefillSeconds());
-            decodeRates[run] = rate(completion.usage().completionTokens(), completion.timings().decodeSeconds());
+          if (memory == null) { // The run to warm up has done what the others do; the arrays are no part of the engine's memory.
+            figures.put("peak_rss_bytes", peakRss());
+            memory = new MemoryBandwidth(model.threads());
           }
-          figures.put("prompt_tokens", completion.usage().promptTokens());
-          figures.put("completion_tokens", completion.usage().completionTokens());
+          measureMemory(memory, weightBytes);
+          if (run < 0) {
+            samples.clear();
+          }
         }
-        ModelInfo info = loaded.info();
-        figures.put("backend", info.backend());
-        figures.put("precision", info.precision());
-        figures.put("runs", runs);
-        figures.put("load_seconds", loadSeconds);
-        figures.put("image_seconds", median(imageSeconds));
-        figures.put("prefill_seconds", median(prefillSeconds));
-        figures.put("prefill_tokens_per_second", median(prefillRates));
-        figures.put("decode_tokens_per_second", median(decodeRates));
-        figures.put("peak_rss_bytes", peakRss());
       }
     }
+    samples.forEach((name, values) -> figures.put(name, median(values.stream().mapToDouble(Double::doubleValue).toArray())));
     if (json) {
       out().println(Json.pretty(figures));
     } else {
-      figures.forEach((name, value) -> out().println(String.format("%-26s %s", name.replace('_', ' '), text(value))));
+      figures.forEach((name, value) -> out().println(String.format("%-34s %s", name.replace('_', ' '), text(value))));
     }
     return Main.OK;
+  }
+
+  private void describe(VilaModel loaded, VilaImage picture) {
+    ModelInfo info = loaded.info();
+    TokenizedPrompt turn = loaded.tokenize(prompt(loaded, 'a', QUESTION, picture));
+    figures.put("backend", info.backend());
+    figures.put("precision", info.precision());
+    figures.put("threads", model.threads());
+    figures.put("runs", runs);
+    figures.put("prefill_tokens", loaded.tokenize(prompt(loaded, 'a', LONG_PROMPT)).sequenceLength());
+    figures.put("decode_tokens", tokens);
+    figures.put("turn_image_tokens", imageTokens(turn));
+    figures.put("turn_text_tokens", turn.sequenceLength() - imageTokens(turn));
+  }
+
+  /** One run. The picture must be new to the model. */
+  private void measure(VilaModel loaded, VilaSession session, VilaImage picture) {
+    sample("image_seconds", time(() -> loaded.encodeImage(picture)));
+    Completion completion = session.generate(prompt(loaded, 'a', LONG_PROMPT), fresh(tokens + 1));
+    double prefillSeconds = completion.timings().prefillSeconds();
+    sample("prefill_seconds", prefillSeconds);
+    sample("prefill_tokens_per_second", rate(completion.usage().promptTokens(), prefillSeconds));
+    // The first token comes of the prefill.
+    sample("decode_tokens_per_second", rate(completion.usage().completionTokens() - 1, completion.timings().decodeSeconds()));
+    Prompt turn = prompt(loaded, 'a', QUESTION, picture);
+    Prompt another = prompt(loaded, 'b', QUESTION, picture);
+    sample("first_token_seconds", time(() -> session.generate(turn, fresh(1))));
+    sample("first_token_cached_image_seconds", time(() -> session.generate(turn, fresh(1))));
+    sample("first_token_cached_prefix_seconds", time(() -> session.generate(another, options(1).reusePrefix(true).build())));
+  }
+
+  /** What decoding reads at least is the language model's packed weights, once per token. */
+  private void measureMemory(MemoryBandwidth memory, long weightBytes) {
+    double bandwidth = memory.measure();
+    sample("memory_bytes_per_second", bandwidth);
+    if (weightBytes > 0) {
+      List<Double> decode = samples.get("decode_tokens_per_second");
+      sample("decode_share_of_memory_bandwidth", decode.get(decode.size() - 1) * weightBytes / bandwidth);
+    }
+  }
+
+  private void sample(String name, double value) {
+    samples.computeIfAbsent(name, key -> new ArrayList<>()).add(value);
+  }
+
+  /** Bytes of the files of quantised weights beside the language model's plan; 0 where it has none. */
+  private static long languageWeights(List<String> plans) {
+    return plans.stream().map(LANGUAGE_WEIGHTS::matcher).filter(Matcher::matches).mapToLong(m -> Long.parseLong(m.group(1))).sum();
+  }
+
+  private static GenerationOptions.Builder options(int maxNewTokens) {
+    return GenerationOptions.builder().maxNewTokens(maxNewTokens).ignoreEos(true);
+  }
+
+  private static GenerationOptions fresh(int maxNewTokens) {
+    return options(maxNewTokens).reusePrefix(false).build();
+  }
+
+  /** A turn of so many text tokens, or more where the template has more by itself; the images come first. */
+  private static Prompt prompt(VilaModel loaded, char letter, int textTokens, VilaImage... images) {
+    StringBuilder text = new StringBuilder("<image>\n".repeat(images.length));
+    while (true) {
+      text.append(text.length() % 2 == 0 ? letter : ' ');
+      Prompt prompt = Prompt.of(text.toString(), images);
+      TokenizedPrompt tokenized = loaded.tokenize(prompt);
+      if (tokenized.sequenceLength() - imageTokens(tokenized) >= textTokens) {
+        return prompt;
+      }
+    }
+  }
+
+  private static int imageTokens(TokenizedPrompt prompt) {
+    return prompt.imageSpans().stream().mapToInt(ImageSpan::length).sum();
   }
 
   private static String text(Object value) {
@@ -103,6 +196,12 @@ final class Bench extends BaseCommand {
   /** Per second; finite also where the clock saw no time pass. */
   private static double rate(int count, double seconds) {
     return count / Math.max(seconds, 1e-9);
+  }
+
+  private static double time(Runnable work) {
+    long start = System.nanoTime();
+    work.run();
+    return seconds(start);
   }
 
   private static double seconds(long start) {
@@ -128,6 +227,14 @@ final class Bench extends BaseCommand {
     } catch (IOException e) {
       throw Disk.failure(status, e);
     }
+  }
+
+  /** The picture with another first pixel in each run. */
+  private static VilaImage variant(VilaImage picture, int run) {
+    byte[] rgb = picture.rgb();
+    rgb[0] = (byte) run;
+    rgb[1] = (byte) (run >> 8);
+    return VilaImage.ofRgb(rgb, picture.width(), picture.height());
   }
 
   private static VilaImage gradient() {

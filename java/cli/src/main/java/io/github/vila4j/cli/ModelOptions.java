@@ -6,11 +6,18 @@ import io.github.vila4j.ProgressListener;
 import io.github.vila4j.Vila;
 import io.github.vila4j.VilaModel;
 import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Which model, and how to load it. */
 final class ModelOptions {
-  @Option(names = "--model", required = true, paramLabel = "DIR", description = "The checkpoint's folder.")
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
+  @Option(names = "--model", paramLabel = "DIR", description = "The checkpoint's folder.")
   private Path model;
 
   @Option(names = "--precision", paramLabel = "P", defaultValue = "default", description = "fp32 (the default), int8 or int4.")
@@ -31,8 +38,20 @@ final class ModelOptions {
   @Option(names = "--cache-dir", paramLabel = "DIR", description = "The folder of compiled plans.")
   private Path cacheDir;
 
+  boolean isGiven() {
+    return model != null;
+  }
+
   Path path() {
+    if (model == null) {
+      throw new ParameterException(command.commandLine(), "Missing required option: '--model=DIR'");
+    }
     return model;
+  }
+
+  /** Threads of one computation. */
+  int threads() {
+    return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
   }
 
   LoadOptions toLoadOptions() {
@@ -46,9 +65,24 @@ final class ModelOptions {
 
   /** Loads the model, showing progress on a terminal; stops when the process is asked to end. */
   VilaModel load(Interruption interruption) {
+    return load(path(), interruption);
+  }
+
+  /** The same for another checkpoint. */
+  VilaModel load(Path checkpoint, Interruption interruption) {
     try (Progress progress = new Progress("loading")) {
-      ProgressListener listener = (stage, fraction) -> progress.onProgress(stage, fraction) && !interruption.isRequested();
-      return Vila.load(model, toLoadOptions(), listener);
+      return Vila.load(checkpoint, toLoadOptions(), listener(progress, interruption));
     }
+  }
+
+  /** Compiles a checkpoint's plans likewise; returns a line each. */
+  List<String> compile(Path checkpoint, Interruption interruption) {
+    try (Progress progress = new Progress("compiling")) {
+      return Vila.compile(checkpoint, toLoadOptions(), listener(progress, interruption));
+    }
+  }
+
+  private static ProgressListener listener(Progress progress, Interruption interruption) {
+    return (stage, fraction) -> progress.onProgress(stage, fraction) && !interruption.isRequested();
   }
 }

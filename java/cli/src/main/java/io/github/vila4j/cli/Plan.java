@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.cli;
 
-import io.github.vila4j.ProgressListener;
-import io.github.vila4j.Vila;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -20,10 +18,8 @@ final class Plan extends BaseCommand {
   @Override
   public Integer call() {
     List<String> plans;
-    try (Interruption interruption = new Interruption();
-        Progress progress = new Progress("compiling")) {
-      ProgressListener listener = (stage, fraction) -> progress.onProgress(stage, fraction) && !interruption.isRequested();
-      plans = Vila.compile(model.path(), model.toLoadOptions(), listener);
+    try (Interruption interruption = new Interruption()) {
+      plans = model.compile(model.path(), interruption);
     }
     if (json) {
       out().println(Json.pretty(Map.of("plans", plans)));

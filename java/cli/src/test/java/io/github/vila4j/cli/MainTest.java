@@ -71,6 +71,9 @@ class MainTest {
         "a",
         "b");
     Run.fails(2, "--runs 0 --tokens 64: expected at least 1 of each", "bench", "--model", Run.CLIP, "--runs", "0");
+    Run.fails(2, "--model and --synthetic leave each other out", "bench", "--model", Run.CLIP, "--synthetic", "vila1.5-3b");
+    Run.fails(
+        2, "synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b", "bench", "--synthetic", "vila9");
     assertEquals("'vila4j plan --help' tells how to use it", Run.of("plan").err().lines().toList().get(1));
   }
 
@@ -361,15 +364,26 @@ class MainTest {
     for (String name :
         List.of(
             "load_seconds",
+            "load_to_first_token_seconds",
             "image_seconds",
             "prefill_seconds",
             "prefill_tokens_per_second",
             "decode_tokens_per_second",
+            "first_token_seconds",
+            "first_token_cached_image_seconds",
+            "first_token_cached_prefix_seconds",
+            "memory_bytes_per_second",
             "peak_rss_bytes")) {
       assertTrue(figures.get(name).getAsDouble() > 0, name);
     }
-    assertEquals(4, figures.get("completion_tokens").getAsInt());
-    assertTrue(Run.ok("bench", "--model", Run.SIGLIP, "--runs", "1", "--tokens", "2").contains("decode tokens per second"));
+    assertEquals(4, figures.get("decode_tokens").getAsInt());
+    assertTrue(figures.get("prefill_tokens").getAsInt() >= 256);
+    assertTrue(figures.get("turn_image_tokens").getAsInt() > 0);
+    assertTrue(figures.get("turn_text_tokens").getAsInt() >= 45);
+    assertFalse(figures.has("decode_share_of_memory_bandwidth"), "fp32 has no packed weights");
+    String table = Run.ok("bench", "--model", Run.SIGLIP, "--precision", "int8", "--runs", "1", "--tokens", "2");
+    assertTrue(table.contains("\ndecode tokens per second "), table);
+    assertTrue(table.contains("\ndecode share of memory bandwidth "), table);
   }
 
   @Test
