@@ -30,16 +30,22 @@ constexpr size_t kPiece = 1 << 16;  // numbers written at once
 constexpr float kDeviation = 0.1F;  // of norms around 1 and of biases around 0
 
 Json llama(int64_t hidden, int64_t heads, int64_t kv_heads, int64_t intermediate, int64_t vocab, double theta, int64_t positions) {
-  return {{"model_type", "llama"},       {"torch_dtype", "bfloat16"},      {"hidden_size", hidden},
-          {"num_hidden_layers", 32},     {"num_attention_heads", heads},   {"num_key_value_heads", kv_heads},
-          {"vocab_size", vocab},         {"intermediate_size", intermediate}, {"rms_norm_eps", 1e-5},
-          {"rope_theta", theta},         {"max_position_embeddings", positions}};
+  return {{"model_type", "llama"},   {"torch_dtype", "bfloat16"},           {"hidden_size", hidden},
+          {"num_hidden_layers", 32}, {"num_attention_heads", heads},        {"num_key_value_heads", kv_heads},
+          {"vocab_size", vocab},     {"intermediate_size", intermediate},   {"rms_norm_eps", 1e-5},
+          {"rope_theta", theta},     {"max_position_embeddings", positions}};
 }
 
 Json siglip() {
-  return {{"model_type", "siglip_vision_model"}, {"hidden_act", "gelu_pytorch_tanh"}, {"hidden_size", 1152},
-          {"num_hidden_layers", 27},             {"layer_norm_eps", 1e-6},            {"num_attention_heads", 16},
-          {"intermediate_size", 4304},           {"patch_size", 14},                  {"image_size", 384}};
+  return {{"model_type", "siglip_vision_model"},
+          {"hidden_act", "gelu_pytorch_tanh"},
+          {"hidden_size", 1152},
+          {"num_hidden_layers", 27},
+          {"layer_norm_eps", 1e-6},
+          {"num_attention_heads", 16},
+          {"intermediate_size", 4304},
+          {"patch_size", 14},
+          {"image_size", 384}};
 }
 
 Json clip() {
@@ -180,10 +186,8 @@ SyntheticModel synthetic_model(const std::string& name) {
 void write_synthetic(const SyntheticModel& model, const std::string& folder) {
   const fs::path root(folder), language = root / "llm", tower = root / "vision_tower", projector = root / "mm_projector";
   for (const fs::path& path : {language, tower, projector}) make_folder(path);
-  const Json config = {{"model_type", "llava_llama"},
-                       {"vila4j_synthetic", true},
-                       {"chat_template", "plain"},
-                       {"image_aspect_ratio", model.aspect}};
+  const Json config = {
+      {"model_type", "llava_llama"}, {"vila4j_synthetic", true}, {"chat_template", "plain"}, {"image_aspect_ratio", model.aspect}};
   write_text(root / "config.json", config.dump(2));
   write_text(language / "config.json", model.language.dump(2));
   write_text(tower / "config.json", model.tower.dump(2));

@@ -26,10 +26,14 @@ namespace {
 SyntheticModel small(const std::string& name) {
   SyntheticModel model = synthetic_model(name);
   const int64_t heads = name == "vila-7b" ? 4 : 2;
-  model.language.update({{"hidden_size", 40 * heads}, {"num_hidden_layers", 3}, {"num_attention_heads", heads},
-                         {"num_key_value_heads", 2}, {"intermediate_size", 200}, {"vocab_size", 300}});
-  model.tower.update({{"hidden_size", 48}, {"num_hidden_layers", 3}, {"num_attention_heads", 2}, {"intermediate_size", 72},
-                      {"image_size", 56}});
+  model.language.update({{"hidden_size", 40 * heads},
+                         {"num_hidden_layers", 3},
+                         {"num_attention_heads", heads},
+                         {"num_key_value_heads", 2},
+                         {"intermediate_size", 200},
+                         {"vocab_size", 300}});
+  model.tower.update(
+      {{"hidden_size", 48}, {"num_hidden_layers", 3}, {"num_attention_heads", 2}, {"intermediate_size", 72}, {"image_size", 56}});
   return model;
 }
 

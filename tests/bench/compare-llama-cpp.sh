@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Our int4 against llama.cpp's Q4_0 on this machine: random weights in the sizes of VILA1.5-3b's language model, both programs in turn,
+# medians of the rounds. Needs llama-bench (Debian sid: package llama.cpp), from PATH or $LLAMA_BENCH, and python3.
+# Usage: compare-llama-cpp.sh [ROUNDS [THREADS]], 5 rounds and 2 threads unless given. The two programs' own output stays in
+# build/bench/.
+set -euo pipefail
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+rounds=${1:-5} threads=${2:-2} llama=${LLAMA_BENCH:-llama-bench}
+out=$root/build/bench gguf=$root/build/bench/vila1.5-3b-q4_0.gguf
+
+refuse() {
+  printf 'compare-llama-cpp.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $rounds =~ ^[1-9][0-9]?$ && $threads =~ ^[1-9][0-9]{0,2}$ ]] ||
+  refuse "rounds '$rounds' and threads '$threads', expected whole numbers from 1 to 99 and 1 to 999"
+command -v "$llama" >/dev/null || refuse "no $llama: install llama.cpp, or name its llama-bench in LLAMA_BENCH"
+# Captured first: grep -q would end the pipe early.
+help=$("$llama" --help 2>&1 || true)
+[[ $help == *--n-depth* ]] || refuse "$llama is too old, it has no --n-depth"
+
+mkdir -p "$out"
+rm -f "$out"/*.json
+[ -e "$gguf" ] || python3 "$root/tests/bench/random_gguf.py" "$gguf"
+for ((round = 1; round <= rounds; ++round)); do
+  printf 'round %d of %d\n' "$round" "$rounds" >&2
+  "$llama" -m "$gguf" -t "$threads" -r 1 -p 256 -n 0 -o json >"$out/llama-prefill-$round.json" 2>"$out/llama.log"
+  "$llama" -m "$gguf" -t "$threads" -r 1 -p 0 -n 64 -d 256 -o json >"$out/llama-decode-$round.json" 2>>"$out/llama.log"
+  "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --json >"$out/vila4j-$round.json"
+done
+
+python3 - "$out" "$rounds" <<'END'
+import json
+import statistics
+import sys
+
+folder, rounds = sys.argv[1], range(1, int(sys.argv[2]) + 1)
+read = lambda name: json.load(open(f"{folder}/{name}.json"))
+print("| tokens per second | vila4j int4 | llama.cpp Q4_0 | ratio |\n|---|---|---|---|")
+for title, key, theirs in (
+    ("prefill of 256", "prefill_tokens_per_second", "llama-prefill"),
+    ("decode, context 256 to 320", "decode_tokens_per_second", "llama-decode"),
+):
+    ours = [read(f"vila4j-{i}")[key] for i in rounds]
+    other = [read(f"{theirs}-{i}")[0]["avg_ts"] for i in rounds]
+    ratio = statistics.median(a / b for a, b in zip(ours, other))
+    print(f"| {title} | {statistics.median(ours):.1f} | {statistics.median(other):.1f} | {ratio:.2f} |")
+END
