@@ -108,12 +108,13 @@ void quantize_row(const PackedShape& shape, const float* weights, uint8_t* q, ui
 }
 
 void draw_weights(const PackedShape& shape, uint64_t seed, uint8_t* data) {
+  // The mean square of values whole numbers around -1/2 is (values^2 + 2) / 12.
   const double values = 1 << shape.bits;
-  const uint16_t scale = to_f16(static_cast<float>(std::sqrt(12 / ((values * values - 1) * static_cast<double>(shape.k)))));
+  const uint16_t scale = to_f16(static_cast<float>(std::sqrt(12 / ((values * values + 2) * static_cast<double>(shape.k)))));
   Random random(seed);
   for (int64_t panel = 0; panel < shape.panels(); ++panel) {
     for (int64_t group = 0; group < shape.groups(); ++group, data += shape.group_bytes()) {
-      // Stored values lie half a step below the middle on average: signs at random take that out of a row's sum.
+      // Signs at random take that half out of a row's sum.
       const uint64_t signs = random.next();
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         const auto sign = static_cast<uint16_t>((signs >> lane & 1) << 15);
