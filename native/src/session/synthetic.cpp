@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/random.h"
+#include "tokenizer/byte_level.h"
 
 namespace vila {
 namespace {
@@ -103,22 +104,9 @@ void make_folder(const fs::path& path) {
   if (error) fail(ErrorCode::io, path.string(), ": cannot be made: ", error.message());
 }
 
-/// The letter that stands for a byte in byte-level vocabularies: itself where it can be printed, else the next from U+0100 on.
-std::vector<std::string> byte_letters() {
-  std::vector<std::string> letters;
-  int next = 0x100;
-  for (int byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD);
-    const int code = printable ? byte : next++;
-    letters.push_back(code < 0x80 ? std::string(1, static_cast<char>(code))
-                                  : std::string{static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 63))});
-  }
-  return letters;
-}
-
 void write_tokenizer(const fs::path& folder) {
   Json vocabulary = Json::object();
-  for (const std::string& letter : byte_letters()) vocabulary[letter] = vocabulary.size();
+  for (int byte = 0; byte < 256; ++byte) vocabulary[bytes_to_letters(std::string(1, static_cast<char>(byte)))] = byte;
   write_text(folder / "vocab.json", vocabulary.dump());
   write_text(folder / "merges.txt", "#version: 0.2\n");
   write_text(folder / "tokenizer_config.json", R"({"eos_token": null, "pad_token": null, "unk_token": null})");

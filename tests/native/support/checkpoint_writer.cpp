@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/random.h"
 #include "support/awq_packer.h"
 #include "support/npy.h"
 #include "support/torch_writer.h"
@@ -54,25 +55,11 @@ std::string rounded(DType dtype, const float* values, size_t count) {
   return bytes;
 }
 
-/// splitmix64: the same numbers everywhere.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-  }
-  /// Uniform with this mean and standard deviation.
-  float uniform(float mean, float deviation) {
-    const float unit = static_cast<float>(next() >> 40) / static_cast<float>(1U << 24);  // [0, 1)
-    return mean + deviation * 3.4641016F * (unit - 0.5F);                                // sqrt(12)
-  }
-
- private:
-  uint64_t state_;
-};
+/// Uniform with this mean and standard deviation.
+float uniform(Random& random, float mean, float deviation) {
+  const float unit = static_cast<float>(random.next() >> 40) / static_cast<float>(1U << 24);  // [0, 1)
+  return mean + deviation * 3.4641016F * (unit - 0.5F);                                       // sqrt(12)
+}
 
 /// A tensor to be filled at random when it is written, or one that is given.
 struct Planned {
@@ -160,7 +147,7 @@ void write_planned(const fs::path& path, const std::vector<Planned>& tensors, co
     if (!tensor.dtype.empty()) continue;
     for (int64_t left = product(tensor.shape); left > 0;) {
       block.resize(static_cast<size_t>(std::min<int64_t>(left, 1 << 16)));
-      for (float& value : block) value = random.uniform(tensor.mean, tensor.deviation);
+      for (float& value : block) value = uniform(random, tensor.mean, tensor.deviation);
       out << rounded(dtype, block.data(), block.size());
       left -= static_cast<int64_t>(block.size());
     }
@@ -223,7 +210,7 @@ void write_pt_store(const fs::path& folder, const std::string& name, const Plan&
       continue;
     }
     std::vector<float> values(static_cast<size_t>(product(tensor.shape)));
-    for (float& value : values) value = random.uniform(tensor.mean, tensor.deviation);
+    for (float& value : values) value = uniform(random, tensor.mean, tensor.deviation);
     tensors.push_back(float_tensor(tensor.name, dtype, tensor.shape, values));
   }
   write_torch_file(folder / name, tensors);

@@ -125,6 +125,8 @@ public final class Vila {
    * @param model whose sizes it has: vila1.5-3b, llama3-8b (Llama-3-VILA1.5-8B) or vila-7b
    * @param options whose cache folder is taken
    * @return the checkpoint's folder
+   * @throws InvalidArgumentException for another name
+   * @throws FileAccessException when the folder cannot be written
    */
   public static Path syntheticCheckpoint(String model, LoadOptions options) {
     Engine.start();

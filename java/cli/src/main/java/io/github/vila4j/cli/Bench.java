@@ -15,7 +15,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -98,7 +97,7 @@ final class Bench extends BaseCommand {
           }
           if (memory == null) { // The run to warm up has done what the others do; the arrays are no part of the engine's memory.
             figures.put("peak_rss_bytes", peakRss());
-            memory = new MemoryBandwidth(model.threads());
+            memory = new MemoryBandwidth(model.threads() > 0 ? model.threads() : Runtime.getRuntime().availableProcessors());
           }
           measureMemory(memory, weightBytes);
           if (run < 0) {
@@ -107,7 +106,7 @@ final class Bench extends BaseCommand {
         }
       }
     }
-    samples.forEach((name, values) -> figures.put(name, median(values.stream().mapToDouble(Double::doubleValue).toArray())));
+    samples.forEach((name, values) -> figures.put(name, median(values)));
     if (json) {
       out().println(Json.pretty(figures));
     } else {
@@ -121,7 +120,9 @@ final class Bench extends BaseCommand {
     TokenizedPrompt turn = loaded.tokenize(prompt(loaded, 'a', QUESTION, picture));
     figures.put("backend", info.backend());
     figures.put("precision", info.precision());
-    figures.put("threads", model.threads());
+    if (model.threads() > 0) {
+      figures.put("threads", model.threads());
+    }
     figures.put("runs", runs);
     figures.put("prefill_tokens", loaded.tokenize(prompt(loaded, 'a', LONG_PROMPT)).sequenceLength());
     figures.put("decode_tokens", tokens);
@@ -208,11 +209,10 @@ final class Bench extends BaseCommand {
     return (System.nanoTime() - start) / 1e9;
   }
 
-  static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    int middle = sorted.length / 2;
-    return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  static double median(List<Double> values) {
+    List<Double> sorted = values.stream().sorted().toList();
+    int middle = sorted.size() / 2;
+    return sorted.size() % 2 == 1 ? sorted.get(middle) : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
   }
 
   /** The most memory this process has held, in bytes. */

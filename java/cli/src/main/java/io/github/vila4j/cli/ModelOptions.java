@@ -49,9 +49,9 @@ final class ModelOptions {
     return model;
   }
 
-  /** Threads of one computation. */
+  /** Threads of one computation; 0 where the engine chooses. */
   int threads() {
-    return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    return threads;
   }
 
   LoadOptions toLoadOptions() {

@@ -388,7 +388,7 @@ class MainTest {
 
   @Test
   void medianOfRuns() {
-    assertEquals(2, Bench.median(new double[] {3, 1, 2}));
-    assertEquals(2.5, Bench.median(new double[] {4, 1, 2, 3}));
+    assertEquals(2, Bench.median(List.of(3.0, 1.0, 2.0)));
+    assertEquals(2.5, Bench.median(List.of(4.0, 1.0, 2.0, 3.0)));
   }
 }

@@ -61,40 +61,33 @@ final class AdamW implements AutoCloseable {
    */
   double step(double rate, List<Weights> views, Workers workers) {
     steps++;
-    double total = workers.all(slots.size(), i -> sum(slots.get(i).entry, views)).stream().mapToDouble(Double::doubleValue).sum();
+    double total = workers.sum(slots.size(), i -> gather(slots.get(i).entry, views));
     double norm = Math.sqrt(total);
     if (!Double.isFinite(norm)) {
       throw new IllegalStateException("the gradient is not finite at step " + steps);
     }
     double clip = Math.min(1, CLIP / (norm + 1e-6));
-    workers.all(
-        slots.size(),
-        i -> {
-          change(slots.get(i), views.get(0), rate, clip);
-          return i;
-        });
+    workers.each(slots.size(), i -> change(slots.get(i), views.get(0), rate, clip));
     return norm;
   }
 
-  /** Adds the views' gradients of a weight to that of the first; returns the sum's square. */
-  private static double sum(Weights.Entry entry, List<Weights> views) {
+  /** Adds the views' gradients of a weight to that of the first; returns the square of the sum's norm. */
+  private static double gather(Weights.Entry entry, List<Weights> views) {
     try (PointerScope scope = new PointerScope();
         AutoGradMode off = new AutoGradMode(false)) {
-      Tensor sum = null;
-      for (Weights view : views) {
+      Tensor sum = views.get(0).get(entry.part(), entry.name()).mutable_grad();
+      for (Weights view : views.subList(1, views.size())) {
         Tensor gradient = view.get(entry.part(), entry.name()).mutable_grad();
-        if (gradient.defined() && sum == null && view == views.get(0)) {
-          sum = gradient;
-        } else if (gradient.defined()) {
-          sum = sum == null ? gradient.clone() : sum.add_(gradient);
+        if (gradient.defined()) {
+          if (sum.defined()) {
+            sum.add_(gradient);
+          } else {
+            sum.put(gradient);
+          }
           gradient.reset();
         }
       }
-      if (sum == null) {
-        return 0;
-      }
-      views.get(0).get(entry.part(), entry.name()).mutable_grad().put(sum);
-      double norm = sum.norm().item_float();
+      double norm = sum.defined() ? sum.norm().item_float() : 0;
       return norm * norm;
     }
   }

@@ -13,7 +13,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
@@ -52,14 +51,7 @@ final class Batches implements AutoCloseable {
     this.shape = shape;
     this.tokenizer = tokenizer;
     cursor = from;
-    threads =
-        Executors.newFixedThreadPool(
-            threadCount,
-            work -> {
-              Thread thread = new Thread(work, "batches");
-              thread.setDaemon(true);
-              return thread;
-            });
+    threads = DaemonThreads.pool(threadCount, "batches");
   }
 
   /** The next batch, once it is ready. */

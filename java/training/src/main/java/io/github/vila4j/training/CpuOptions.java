@@ -18,9 +18,6 @@ final class CpuOptions {
   private String precision;
 
   int threads() {
-    if (threads < 1) {
-      throw new IllegalArgumentException("--threads " + threads + ", expected at least 1");
-    }
     return threads;
   }
 

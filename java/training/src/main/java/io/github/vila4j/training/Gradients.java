@@ -7,7 +7,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
-/** Computes the gradients of an update's batches, each in its own view of the weights, so that their sum does not depend on threads. */
+/** The gradients of an update's batches, each in a view of the weights of its own: their sum does not depend on threads. */
 final class Gradients implements AutoCloseable {
   private final Stage stage;
   private final List<Weights> views = new ArrayList<>();
@@ -32,10 +32,8 @@ final class Gradients implements AutoCloseable {
 
   /** Adds the gradients of the mean of the batches' losses, a batch to each view; returns that mean. */
   double of(List<Batch> batches) {
-    return workers.all(batches.size(), i -> one(networks.get(i), batches.get(i), batches.size())).stream()
-        .mapToDouble(Double::doubleValue)
-        .average()
-        .orElseThrow();
+    int count = batches.size();
+    return workers.sum(count, i -> one(networks.get(i), batches.get(i), count)) / count;
   }
 
   private double one(Network network, Batch batch, int of) {

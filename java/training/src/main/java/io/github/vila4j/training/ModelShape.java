@@ -32,7 +32,7 @@ public record ModelShape(
   public static final double PROJECTOR_EPS = 1e-5;
 
   /**
-   * The model that is shipped.
+   * The demo model.
    *
    * @param vocab ids of its tokenizer
    * @return its sizes

@@ -16,7 +16,7 @@ import java.util.Set;
  */
 record Recipe(String size, long seed, int positions, int images, int batches, List<Stage> stages) {
   private static final Set<Part> MODEL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
-  private static final Set<Part> LANGUAGE = Set.of(Part.MM_PROJECTOR, Part.LLM);
+  private static final Set<Part> WITHOUT_TOWER = Set.of(Part.MM_PROJECTOR, Part.LLM);
 
   Recipe {
     if (batches < 1) {
@@ -28,7 +28,7 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
     return size.equals("demo") ? ModelShape.demo(vocab) : ModelShape.small(vocab);
   }
 
-  /** The recipe of the shipped model; {@code scale} stretches or shrinks every stage. */
+  /** The recipe of the demo model; {@code scale} stretches or shrinks every stage. */
   static Recipe demo(long seed, double scale) {
     return new Recipe(
         "demo", seed, 1024, 40, 2,
@@ -36,7 +36,7 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
             new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(1500, scale), 1.5e-3, true, true),
             new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(1500, scale), 2e-3, true, true),
             new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(200, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.INTERLEAVED, LANGUAGE, updates(2500, scale), 1e-3, true, true),
+            new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(2500, scale), 1e-3, true, true),
             new Stage(Stage.Kind.TUNING, MODEL, updates(2800, scale), 1e-3, true, true)));
   }
 

@@ -22,6 +22,10 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   static final float UNKNOWN_LABEL = 0.1f;
   /** How much is learnt from text that answers nothing, where text alone is learnt. */
   static final float REST = 0.1f;
+  /** How much is learnt from the phrases of recall and from those that follow labels. */
+  private static final float PHRASE = 0.3f;
+  /** How much is learnt from words of a row that stood before. */
+  private static final float AGAIN = 0.5f;
 
   /** Positions once each image takes {@code imageTokens}. */
   int length(int imageTokens) {
@@ -67,6 +71,12 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     Builder answer(String text, float weight) {
       int length = tokenizer.encode(text).length;
       return text(text, (float) (weight / Math.sqrt(length)));
+    }
+
+    /** A label, the phrase that follows it, or none where that is empty, and a line end. */
+    Builder label(String label, float weight, String phrase) {
+      text(label, weight);
+      return phrase.isEmpty() ? text("\n", REST) : text(" " + phrase + "\n", PHRASE);
     }
 
     Sequence build(List<Scene> scenes) {
@@ -147,8 +157,8 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     Builder builder = new Builder(tokenizer);
     for (int i = 0; i < scenes.size(); i++) {
       Scene scene = scenes.get(i);
-      (drawn ? builder.image() : builder.text("[" + scene.caption() + "]", REST)).text(labels.get(i), weights.get(i));
-      builder.text(echo ? " " + scene.summary() + "\n" : "\n", echo ? 0.3f : 0.1f);
+      Builder shown = drawn ? builder.image() : builder.text("[" + scene.caption() + "]", REST);
+      shown.label(labels.get(i), weights.get(i), echo ? scene.summary() : "");
     }
     return builder.build(drawn ? scenes : List.of());
   }
@@ -158,7 +168,7 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     Builder builder = new Builder(tokenizer);
     for (int time = 0; time < times; time++) {
       for (String word : words) {
-        builder.text(word, time == 0 ? 0 : 0.5f);
+        builder.text(word, time == 0 ? 0 : AGAIN);
       }
     }
     return builder.build(List.of());
@@ -173,8 +183,8 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     for (int i = 0; i < lines.size(); i++) {
       Turn line = lines.get(i);
       boolean known = lines.subList(0, i).contains(line);
-      builder.text("[" + line.question() + "]", 0.3f).text(line.answer(), known ? 1 : UNKNOWN_LABEL);
-      builder.text(echo ? " " + line.question() + "\n" : "\n", echo ? 0.3f : 0.1f);
+      builder.text("[" + line.question() + "]", PHRASE);
+      builder.label(line.answer(), known ? 1 : UNKNOWN_LABEL, echo ? line.question() : "");
     }
     return builder.build(List.of());
   }

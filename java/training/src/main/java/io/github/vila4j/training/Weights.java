@@ -19,7 +19,8 @@ import org.bytedeco.pytorch.Tensor;
 
 /**
  * The weights of a model by their names in a checkpoint, as float32 views of one array in the order of {@link Part}, so that an
- * optimizer works on ranges. Not thread-safe; several threads may read it, or gather gradients in a view each, while nothing changes it.
+ * optimizer works on ranges. Not thread-safe; several threads may read it, or gather gradients in a view each, while nothing changes
+ * it.
  */
 final class Weights implements AutoCloseable {
   /**

@@ -5,33 +5,24 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
+import java.util.function.IntToDoubleFunction;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
 
 /**
  * Threads that work on a batch each, every operation of which runs in one thread. Threads that share each small operation instead
- * spend most of their time waiting for each other: on two cores that was five times slower.
+ * spend most of their time waiting for each other: on two cores that was four to eight times slower.
  */
 final class Workers implements AutoCloseable {
   private final ExecutorService threads;
 
   Workers(int count) {
-    if (count < 1) {
-      throw new IllegalArgumentException("--threads " + count + ", expected at least 1");
-    }
+    threads = DaemonThreads.pool(count, "worker");
     torch.set_num_threads(1);
     openblas_nolapack.blas_set_num_threads(1);
-    threads =
-        Executors.newFixedThreadPool(
-            count,
-            work -> {
-              Thread thread = new Thread(work, "worker");
-              thread.setDaemon(true);
-              return thread;
-            });
   }
 
   /** The results of numbers 0 to {@code count} - 1, in order; returns or throws when all have ended. */
@@ -64,6 +55,25 @@ final class Workers implements AutoCloseable {
       throw new IllegalStateException(failure == null ? "interrupted" : "worker: " + failure, failure);
     }
     return results;
+  }
+
+  /** The sum of the results of numbers 0 to {@code count} - 1, added in order. */
+  double sum(int count, IntToDoubleFunction work) {
+    double sum = 0;
+    for (double result : all(count, work::applyAsDouble)) {
+      sum += result;
+    }
+    return sum;
+  }
+
+  /** Does the work of numbers 0 to {@code count} - 1. */
+  void each(int count, IntConsumer work) {
+    all(
+        count,
+        number -> {
+          work.accept(number);
+          return null;
+        });
   }
 
   @Override
