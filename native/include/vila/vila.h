@@ -311,8 +311,9 @@ class VILA_API TokenListener {
 class VILA_API LoadOptions {
  public:
   std::string backend = "auto";       ///< "auto" or "onnxruntime"
-  /// "default" (fp32), "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16) or "int4" (the
-  /// same, the decoder's blocks in 4 bits). Quantised weights are written once, beside the plans.
+  /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the decoder's
+  /// blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or int4. Quantised weights are
+  /// written once, beside the plans.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
@@ -356,7 +357,8 @@ class VILA_API PartSize {
 /// What a checkpoint folder holds, whether or not it can be run. What could not be read is empty or zero.
 class VILA_API CheckpointReport {
  public:
-  ModelInfo info;                     ///< as Model::describe() has it, with the precision of the plans
+  ModelInfo info;                     ///< as Model::describe() has it, with the precision that loading chooses here by itself
+  std::string precision_reason;       ///< why it is chosen: what the weights take, and the memory
   std::vector<std::string> problems;  ///< everything that keeps it from running, a line each that names the file; empty: it runs
   PartSize language;
   PartSize vision;                    ///< of the layers that are run

@@ -40,19 +40,20 @@ struct BuildOptions {
   DType cache = DType::f32;
   /// Where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
   const QuantizedWeights* quantized = nullptr;
-  /// Receives the linear layers that the graph has, in order, tied ones once; may be null.
+  /// Receives the linear layers that the graph has, in order; may be null.
   std::vector<LinearUse>* uses = nullptr;
 };
 
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
-inline constexpr int kGraphVersion = 2;
+inline constexpr int kGraphVersion = 3;
 
 // Each throws unsupported for a compute type that the dialect does not write, bad_file for a missing or misshapen
 // tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.
 Graph build_vision(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options);
 /// `tokens` is the number of features of one block, N'.
 Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options);
-/// `packed` has the packed linear layers of a spec that says so (packed_weights.h); null for a plain one.
+/// `packed` has the packed linear layers of a spec that says so (packed_weights.h); null for a plain one, and where the options have
+/// quantised weights.
 Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
                      const PackedWeights* packed = nullptr);
 

@@ -102,7 +102,7 @@ class LanguageBuilder {
 
 Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
                      const PackedWeights* packed) {
-  if (spec.packing != LanguageSpec::Packing::none && packed == nullptr) {
+  if (spec.packing != LanguageSpec::Packing::none && packed == nullptr && options.quantized == nullptr) {
     fail(ErrorCode::internal, "language model: packed 4-bit weights, expected them in the form of the plan");
   }
   const auto dialect = make_dialect("language", options);

@@ -20,8 +20,8 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
 Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
   if (options_.uses != nullptr) options_.uses->push_back({layer, out, in});
   const TensorRef* added = bias ? &tensors_.get(layer + ".bias", {out}) : nullptr;
-  if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
   if (options_.quantized != nullptr) return dialect_.linear(x, options_.quantized->get(layer, out, in), added);
+  if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
   return dialect_.linear(x, tensors_.get(layer + ".weight", {out, in}), added);
 }
 

@@ -15,8 +15,9 @@ namespace vila::graph {
 /// The dialect that `options` ask for. Throws unsupported for a compute type it does not write.
 std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options);
 
-/// Reads "<layer>.weight" and "<layer>.bias" from one store; linear layers that are in `packed` (may be null, see packed_weights.h)
-/// and, where `options` have quantised weights, all linear layers come from there. Does not own its arguments. Throws bad_file for a missing tensor or another shape than expected.
+/// Reads "<layer>.weight" and "<layer>.bias" from one store; where `options` have quantised weights, all linear layers come from
+/// there, otherwise those that are in `packed` (may be null, see packed_weights.h). Does not own its arguments. Throws bad_file for a
+/// missing tensor or another shape than expected.
 class Layers {
  public:
   Layers(Dialect& dialect, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed = nullptr)

@@ -3,40 +3,101 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <exception>
 #include <mutex>
 #include <thread>
 
+#include "checkpoint/awq.h"
 #include "common/error.h"
 #include "common/hash.h"
 
 namespace vila::graph {
 namespace {
 
-kernels::PackedShape shape_of(int64_t out, int64_t in, int32_t bits) {
-  return {out, in, kernels::kBlock, bits, kernels::Zero::middle};
-}
+using kernels::PackedShape;
+using kernels::Zero;
+using Packing = LanguageSpec::Packing;
 
-std::string tensor_name(const std::string& layer, int32_t bits) { return join(layer, ".int", bits); }
+std::string tensor_name(const std::string& layer, const PackedShape& shape) { return join(layer, ".int", shape.bits); }
 
-/// Quantises the rows of one panel after another until none is left; what is thrown first is kept.
+/// Where a layer's rows come from. Any thread.
+class Rows {
+ public:
+  virtual ~Rows() = default;
+  /// Room for one row, filled by put(); belongs to one thread.
+  struct Room {
+    explicit Room(const PackedShape& shape)
+        : weights(static_cast<size_t>(shape.k)), q(weights.size()), scales(static_cast<size_t>(shape.groups())) {}
+    std::vector<float> weights;
+    std::vector<uint8_t> q;
+    std::vector<uint16_t> scales;
+  };
+  /// Packs row `n`.
+  virtual void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const = 0;
+};
+
+/// Float weights, which are rounded.
+class FloatRows : public Rows {
+ public:
+  explicit FloatRows(const TensorRef& matrix) : matrix_(matrix) {}
+  void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const override {
+    const size_t row_bytes = room.weights.size() * size_of(matrix_.dtype);
+    to_f32(matrix_.dtype, matrix_.data() + static_cast<size_t>(n) * row_bytes, room.weights.data(), room.weights.size());
+    kernels::quantize_row(shape, room.weights.data(), room.q.data(), room.scales.data());
+    kernels::pack_row(shape, n, {room.q.data(), room.scales.data()}, packed);
+  }
+
+ private:
+  const TensorRef& matrix_;
+};
+
+/// Codes of 4 bits, as they are.
+class CodedRows : public Rows {
+ public:
+  CodedRows(const AwqLayout& layout, const TensorRef& codes, const TensorRef& scales, const TensorRef& zeros)
+      : codes_(unpack_awq_codes(layout, codes)) {
+    AwqScales stored = unpack_awq_scales(layout, scales, zeros);
+    scales_ = halves(stored.scales, "scale");
+    offsets_ = halves(stored.scaled_zeros, "scaled zero");
+    points_ = std::move(stored.zeros);
+  }
+  void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const override {
+    const uint8_t* codes = codes_.data() + n * shape.k / 2;
+    for (size_t k = 0; k < room.q.size(); ++k) room.q[k] = static_cast<uint8_t>(k % 2 == 0 ? codes[k / 2] & 0xF : codes[k / 2] >> 4);
+    const int64_t first = n * shape.groups();
+    kernels::pack_row(shape, n,
+                      {room.q.data(), scales_.data() + first, points_.empty() ? nullptr : points_.data() + first,
+                       offsets_.empty() ? nullptr : offsets_.data() + first},
+                      packed);
+  }
+
+ private:
+  static std::vector<uint16_t> halves(const std::vector<float>& values, const char* what) {
+    std::vector<uint16_t> halves;
+    halves.reserve(values.size());
+    for (const float value : values) {
+      halves.push_back(to_f16(value));
+      if (!std::isfinite(f16_to_f32(halves.back()))) fail(ErrorCode::invalid_argument, what, " ", value, ", expected a number that fp16 holds");
+    }
+    return halves;
+  }
+
+  std::vector<uint8_t> codes_, points_;
+  std::vector<uint16_t> scales_, offsets_;
+};
+
+/// Packs the rows of one panel after another until none is left; what is thrown first is kept.
 class Work {
  public:
-  Work(const TensorRef& matrix, const kernels::PackedShape& shape, uint8_t* packed)
-      : matrix_(matrix), shape_(shape), packed_(packed) {}
+  Work(const Rows& rows, const PackedShape& shape, uint8_t* packed) : rows_(rows), shape_(shape), packed_(packed) {}
 
   void run() noexcept {
     try {
-      const auto k = static_cast<size_t>(shape_.k);
-      std::vector<float> weights(k);
-      std::vector<uint8_t> q(k);
-      std::vector<uint16_t> scales(static_cast<size_t>(shape_.groups()));
-      const size_t row_bytes = k * size_of(matrix_.dtype);
+      Rows::Room room(shape_);
       for (int64_t panel = next_++; panel < shape_.panels(); panel = next_++) {
         for (int64_t n = panel * kernels::kLanes; n < std::min((panel + 1) * kernels::kLanes, shape_.n); ++n) {
-          to_f32(matrix_.dtype, matrix_.data() + static_cast<size_t>(n) * row_bytes, weights.data(), k);
-          kernels::quantize_row(shape_, weights.data(), q.data(), scales.data());
-          kernels::pack_row(shape_, n, {q.data(), scales.data()}, packed_);
+          rows_.put(shape_, n, room, packed_);
         }
       }
     } catch (...) {
@@ -50,46 +111,66 @@ class Work {
   }
 
  private:
-  const TensorRef& matrix_;
-  const kernels::PackedShape& shape_;
+  const Rows& rows_;
+  const PackedShape& shape_;
   uint8_t* packed_;
   std::atomic<int64_t> next_{0};
   std::mutex mutex_;
   std::exception_ptr error_;
 };
 
-void quantize(const LinearUse& layer, const TensorRef& matrix, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
-  std::fill(packed.begin(), packed.end(), uint8_t{0});
-  Work work(matrix, shape, packed.data());
+void pack(const Rows& rows, const PackedShape& shape, uint8_t* packed) {
+  Work work(rows, shape, packed);
   std::vector<std::thread> helpers;
   for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) helpers.emplace_back([&work] { work.run(); });
   work.run();
   for (std::thread& helper : helpers) helper.join();
+  work.rethrow();
+}
+
+/// Fills `packed`, which has the layer's size, from the checkpoint.
+void fill(const QuantizedLayer& layer, const TensorStore& tensors, std::vector<uint8_t>& packed) {
+  const PackedShape& shape = layer.shape;
+  std::fill(packed.begin(), packed.end(), uint8_t{0});
+  const TensorRef* source = nullptr;  // for messages
   try {
-    work.rethrow();
+    if (layer.packing == Packing::none) {
+      source = &tensors.get(layer.name + ".weight", {shape.n, shape.k});
+      return pack(FloatRows(*source), shape, packed.data());
+    }
+    const AwqLayout layout{layer.packing, shape.group, shape.n, shape.k};
+    const auto parts = awq_tensors(layout);
+    const auto part = [&](size_t p) { return &tensors.get(layer.name + parts[p].suffix, parts[p].shape); };
+    const TensorRef *codes = part(0), *zeros = part(2);
+    source = part(1);
+    pack(CodedRows(layout, *codes, *source, *zeros), shape, packed.data());
   } catch (const Error& error) {
-    fail(error.code(), matrix.file->path(), ": tensor ", layer.name, ".weight: ", error.what());
+    if (source == nullptr) throw;
+    fail(error.code(), source->file->path(), ": tensor ", source->name, ": ", error.what());
   }
 }
 
-/// Puts a layer's weights into `packed`, which has their size.
-using Fill = std::function<void(const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed)>;
-
-void write_layers(const std::vector<LinearUse>& layers, const Fill& fill, const WriteBytes& write,
-                  const std::function<void(double)>& progress) {
+WeightsHeader header_of(const std::vector<QuantizedLayer>& layers) {
   WeightsHeader header;
-  for (const LinearUse& layer : layers) {
-    const uint64_t bytes = shape_of(layer.out, layer.in, layer.bits).bytes();
-    header.add(tensor_name(layer.name, layer.bits), "U8", {static_cast<int64_t>(bytes)}, bytes);
+  for (const QuantizedLayer& layer : layers) {
+    const uint64_t bytes = layer.shape.bytes();
+    header.add(tensor_name(layer.name, layer.shape), "U8", {static_cast<int64_t>(bytes)}, bytes);
   }
-  const std::string first = header.finish();
+  return header;
+}
+
+/// Puts a layer's weights into `packed`, which has their size.
+using Fill = std::function<void(const QuantizedLayer& layer, std::vector<uint8_t>& packed)>;
+
+void write_layers(const std::vector<QuantizedLayer>& layers, const Fill& fill, const WriteBytes& write,
+                  const std::function<void(double)>& progress) {
+  const std::string first = header_of(layers).finish();
   write(first.data(), first.size());
   std::vector<uint8_t> packed;
   double done = 0;
-  for (const LinearUse& layer : layers) {
-    const kernels::PackedShape shape = shape_of(layer.out, layer.in, layer.bits);
-    packed.resize(shape.bytes());
-    fill(layer, shape, packed);
+  for (const QuantizedLayer& layer : layers) {
+    packed.resize(layer.shape.bytes());
+    fill(layer, packed);
     write_aligned(write, packed.data(), packed.size());
     if (progress) progress(++done / static_cast<double>(layers.size()));
   }
@@ -97,26 +178,60 @@ void write_layers(const std::vector<LinearUse>& layers, const Fill& fill, const 
 
 }  // namespace
 
-void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
-                             const std::function<void(double)>& progress) {
-  const Fill fill = [&tensors](const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
-    quantize(layer, tensors.get(layer.name + ".weight", {layer.out, layer.in}), shape, packed);
-  };
-  write_layers(layers, fill, write, progress);
+QuantizedLayer rounded_layer(const LinearUse& use, int32_t bits) {
+  return {use.name, {use.out, use.in, kernels::kBlock, bits, Zero::middle}, Packing::none};
 }
 
-void write_random_weights(const std::vector<LinearUse>& layers, const WriteBytes& write,
+QuantizedLayer packed_layer(const LinearUse& use, Packing packing, int64_t group) {
+  return {use.name, {use.out, use.in, group, 4, packing == Packing::llm_awq_v2 ? Zero::offset : Zero::point}, packing};
+}
+
+void write_quantized_weights(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors, const WriteBytes& write,
+                             const std::function<void(double)>& progress) {
+  write_layers(layers, [&tensors](const QuantizedLayer& layer, std::vector<uint8_t>& packed) { fill(layer, tensors, packed); }, write,
+               progress);
+}
+
+void write_random_weights(const std::vector<QuantizedLayer>& layers, const WriteBytes& write,
                           const std::function<void(double)>& progress) {
-  const Fill fill = [](const LinearUse& layer, const kernels::PackedShape& shape, std::vector<uint8_t>& packed) {
-    kernels::draw_weights(shape, Hasher().text(layer.name).finish().low, packed.data());
+  const Fill draw = [](const QuantizedLayer& layer, std::vector<uint8_t>& packed) {
+    kernels::draw_weights(layer.shape, Hasher().text(layer.name).finish().low, packed.data());
   };
-  write_layers(layers, fill, write, progress);
+  write_layers(layers, draw, write, progress);
+}
+
+int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers) {
+  WeightsHeader header = header_of(layers);
+  const uint64_t text_bytes = header.finish().size();
+  return static_cast<int64_t>(text_bytes + header.data_bytes());
+}
+
+QuantizedWeights::QuantizedWeights(const std::vector<QuantizedLayer>& layers) {
+  for (const QuantizedLayer& layer : layers) shapes_.emplace(layer.name, layer.shape);
+}
+
+QuantizedWeights::QuantizedWeights(const std::string& path, const std::vector<QuantizedLayer>& layers) : QuantizedWeights(layers) {
+  store_.add_file(path);
+}
+
+QuantizedWeights QuantizedWeights::outline(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors) {
+  QuantizedWeights weights(layers);
+  const TensorRef& place = tensors.all().begin()->second;
+  for (const QuantizedLayer& layer : layers) {
+    const uint64_t bytes = layer.shape.bytes();
+    weights.store_.add_outline(
+        {tensor_name(layer.name, layer.shape), DType::u8, {static_cast<int64_t>(bytes)}, place.file, place.offset, bytes});
+  }
+  return weights;
 }
 
 QuantizedLinear QuantizedWeights::get(const std::string& layer, int64_t out, int64_t in) const {
-  const int32_t bits = store_.contains(tensor_name(layer, 4)) ? 4 : 8;
-  const kernels::PackedShape shape = shape_of(out, in, bits);
-  return {shape, &store_.get(tensor_name(layer, bits), {static_cast<int64_t>(shape.bytes())})};
+  const auto found = shapes_.find(layer);
+  if (found == shapes_.end() || found->second.n != out || found->second.k != in) {
+    fail(ErrorCode::internal, "quantised weights: no layer ", layer, " [", out, ",", in, "]");
+  }
+  const PackedShape& shape = found->second;
+  return {shape, &store_.get(tensor_name(layer, shape), {static_cast<int64_t>(shape.bytes())})};
 }
 
 }  // namespace vila::graph

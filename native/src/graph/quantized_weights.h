@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear layers rounded to 8 or 4 bits in the layout of our own kernels (kernels/packed_matrix.h), in a file beside the plan
-// (weights_file.h): a tensor "<layer>.int8" or "<layer>.int4", uint8 [PackedShape::bytes()], for each.
+// Linear layers in 8 or 4 bits, in the layout of our own kernels (kernels/packed_matrix.h), in a file beside the plan
+// (weights_file.h): a tensor "<layer>.int8" or "<layer>.int4", uint8 [PackedShape::bytes()], for each. Layers of float weights are
+// rounded; those that a checkpoint packs to 4 bits (checkpoint/awq.h) keep their codes, groups and zeros.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,27 +20,48 @@ namespace vila::graph {
 struct LinearUse {
   std::string name;
   int64_t out = 0, in = 0;
-  int32_t bits = 8;
 };
 
-/// Writes the file, but for its last 16 bytes, for layers whose weights are in `tensors`: groups of 32 inputs, symmetric
-/// (Zero::middle). Works layer by layer, in all processors, with memory for one layer at a time; `progress` (may be empty) is
-/// called with 0..1 after each. Throws invalid_argument naming the layer for a weight that is not finite.
-void write_quantized_weights(const std::vector<LinearUse>& layers, const TensorStore& tensors, const WriteBytes& write,
+/// How a layer is kept: n outputs, k inputs.
+struct QuantizedLayer {
+  std::string name;
+  kernels::PackedShape shape;
+  LanguageSpec::Packing packing = LanguageSpec::Packing::none;  ///< of the checkpoint's tensors; none: "<name>.weight" is rounded
+};
+
+/// A layer of float weights that is rounded to 4 or 8 `bits`: groups of 32 inputs, symmetric (Zero::middle).
+QuantizedLayer rounded_layer(const LinearUse& use, int32_t bits);
+/// A layer that the checkpoint packs, in the checkpoint's groups: with integer zero points (Zero::point) or, where these are stored
+/// times the scale, with offsets (Zero::offset). Scales and offsets become fp16, as which checkpoints mostly store them.
+QuantizedLayer packed_layer(const LinearUse& use, LanguageSpec::Packing packing, int64_t group);
+
+/// Writes the file, but for its last 16 bytes, for layers whose weights are in `tensors`. Works layer by layer, in all processors,
+/// with memory for one layer at a time; `progress` (may be empty) is called with 0..1 after each. Throws invalid_argument naming the
+/// layer for a weight that is not finite, or a scale that fp16 does not hold.
+void write_quantized_weights(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors, const WriteBytes& write,
                              const std::function<void(double)>& progress);
 /// The same file with weights drawn at random (kernels::draw_weights), always the same for a layer's name.
-void write_random_weights(const std::vector<LinearUse>& layers, const WriteBytes& write,
+void write_random_weights(const std::vector<QuantizedLayer>& layers, const WriteBytes& write,
                           const std::function<void(double)>& progress);
+/// Bytes of that file, its checksum included.
+int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers);
 
 /// An opened file. Immutable; any thread.
 class QuantizedWeights {
  public:
-  /// Throws what TensorStore throws.
-  explicit QuantizedWeights(const std::string& path) { store_.add_file(path); }
-  /// Throws bad_file for a layer that is not there or has another size. Valid as long as this object.
+  /// Opens the file of these layers. Throws what TensorStore throws.
+  QuantizedWeights(const std::string& path, const std::vector<QuantizedLayer>& layers);
+  /// What the file would hold, for the size of a plan: tensors whose place is somewhere in one of `tensors`' files. Nothing is written
+  /// or read.
+  static QuantizedWeights outline(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors);
+  /// Throws internal for what is none of the layers, bad_file for one that the file does not hold in its size. Valid as long as this
+  /// object.
   QuantizedLinear get(const std::string& layer, int64_t out, int64_t in) const;
 
  private:
+  explicit QuantizedWeights(const std::vector<QuantizedLayer>& layers);
+
+  std::map<std::string, kernels::PackedShape> shapes_;  ///< by layer
   TensorStore store_;
 };
 

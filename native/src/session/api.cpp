@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "image/preprocess.h"
+#include "plan/memory.h"
 #include "session/engine.h"
 #include "session/report.h"
 #include "session/session.h"
@@ -60,7 +61,7 @@ ModelInfo Model::describe(const std::string& path) {
 }
 
 CheckpointReport inspect_checkpoint(const std::string& path) {
-  return guarded([&] { return report_of(path); });
+  return guarded([&] { return report_of(path, plan::usable_memory("")); });
 }
 
 std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir) {

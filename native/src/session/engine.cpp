@@ -24,10 +24,7 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (options.backend != "auto" && options.backend != "onnxruntime") {
     fail(ErrorCode::invalid_argument, "backend: \"", options.backend, "\", expected auto or onnxruntime");
   }
-  if (parse_precision(options.precision) == Precision::fp32 && spec.synthetic) {
-    fail(ErrorCode::invalid_argument, "precision: \"", options.precision, "\", expected int8 or int4, as ", spec.path,
-         " is synthetic: its linear layers are drawn at random in these only");
-  }
+  parse_precision(options.precision);
   if (options.threads < 0 || options.threads > 1024) {
     fail(ErrorCode::invalid_argument, "threads: ", options.threads, ", expected 0 to 1024");
   }

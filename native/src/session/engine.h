@@ -24,6 +24,7 @@ struct Plans {
 };
 
 /// Finds or makes the three plans in the cache. A plan that is made is checked before it is published: see parity.h.
+/// In a precision that was chosen for the memory (precision_choice.h) a line of log says so.
 /// With `lines`, appends for each plan "<file name>: <bytes> bytes, compiled|already there".
 Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
                  std::vector<std::string>* lines);
@@ -60,7 +61,8 @@ class Engine {
   LiveCount<LiveType::model> live_;
 };
 
-/// Checks backend, precision, threads, context and template of `options` against the spec; returns the context length.
+/// Checks backend, threads, context and template of `options` against the spec, and that the precision is one (make_plans() sees whether
+/// the model has it); returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 
 }  // namespace vila

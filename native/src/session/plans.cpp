@@ -11,9 +11,12 @@
 #include "graph/graph.h"
 #include "graph/packed_weights.h"
 #include "graph/quantized_weights.h"
+#include "plan/memory.h"
 #include "session/engine.h"
 #include "session/parity.h"
+#include "session/precision_choice.h"
 #include "session/progress.h"
+#include "session/quantized_layers.h"
 
 namespace vila {
 namespace {
@@ -44,7 +47,7 @@ class PlanMaker {
         progress_(progress),
         lines_(lines),
         cache_(options.cache_dir),
-        precision_(parse_precision(options.precision)),
+        precision_(choose(options, checkpoint)),
         model_(fingerprint(checkpoint, precision_, backend)),
         weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kGraphVersion).finish().hex()) {
     compile_.threads = options.threads;
@@ -68,7 +71,7 @@ class PlanMaker {
         [&](plan::Plan& made) { check_projector_plan(spec, made); });
     span(0.3, 0.4);
     const std::optional<graph::PackedWeights> packed = packed_weights();
-    span(packed ? 0.4 : 0.3, 1);
+    span(packed_path_.empty() ? 0.3 : 0.4, 1);
     plans.language = plan(
         "language", checkpoint_.language(),
         [&](graph::BuildOptions build) {
@@ -82,6 +85,14 @@ class PlanMaker {
  private:
   using Build = std::function<graph::Graph(const graph::BuildOptions&)>;
   using Verify = std::function<void(plan::Plan&)>;
+
+  static Precision choose(const LoadOptions& options, const Checkpoint& checkpoint) {
+    const PrecisionChoice choice = resolve_precision(options.precision, checkpoint, plan::usable_memory(""));
+    if (!parse_precision(options.precision)) {
+      log(LogLevel::info, checkpoint.spec().path, ": precision ", name_of(choice.precision), " is chosen: ", choice.reason);
+    }
+    return choice.precision;
+  }
 
   void span(double from, double to) { from_ = from, to_ = to; }
   void tell(const std::string& path, uint64_t bytes, bool existed, const char* made) {
@@ -100,10 +111,12 @@ class PlanMaker {
     return made;
   }
 
-  /// The repacked layers of a packed language model; nothing for a plain one.
+  /// The repacked layers of a packed language model; nothing for a plain one. In int8 and int4 our own kernels read these layers from
+  /// the quantised weights, and only their outline is needed.
   std::optional<graph::PackedWeights> packed_weights() {
     const LanguageSpec& spec = checkpoint_.spec().language;
     if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
+    if (precision_ != Precision::fp32) return graph::PackedWeights::outline(spec, checkpoint_.language());
     const PlanCache::Weights made = weights("language-packed", "language weights", [&](const auto& write, const auto& advance) {
       graph::write_packed_weights(spec, checkpoint_.language(), write, advance);
     });
@@ -111,40 +124,34 @@ class PlanMaker {
     return graph::PackedWeights(made.path, spec.packing_group);
   }
 
-  /// Bits of a layer's weights: 4 where the precision says so, in the decoder's blocks; the head, the tower and the projector
-  /// keep 8.
-  int32_t bits_of(const std::string& layer) const { return precision_ == Precision::int4 && in_decoder_block(layer) ? 4 : 8; }
-  bool in_decoder_block(const std::string& layer) const {
-    return layer.starts_with(checkpoint_.spec().language.prefix + "model.layers.");
-  }
+  /// A file of quantised layers and what it holds.
+  struct Quantized {
+    PlanCache::Weights file;
+    graph::QuantizedWeights weights;
+  };
 
   /// The quantised layers of a graph; nothing in fp32.
-  std::optional<PlanCache::Weights> quantized_weights(const char* kind, const TensorStore& tensors, const Build& build) {
+  std::optional<Quantized> quantized_weights(const char* kind, const TensorStore& tensors, const Build& build) {
     if (precision_ == Precision::fp32) return std::nullopt;
-    std::vector<graph::LinearUse> uses;
-    graph::BuildOptions record;
-    record.uses = &uses;
-    build(record);
-    const LanguageSpec& language = checkpoint_.spec().language;
-    std::erase_if(uses, [&](const graph::LinearUse& use) { return in_decoder_block(use.name) && is_packed(language, use.name); });
-    for (graph::LinearUse& use : uses) use.bits = bits_of(use.name);
-    return weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
-      checkpoint_.spec().synthetic ? graph::write_random_weights(uses, write, advance)
-                                   : graph::write_quantized_weights(uses, tensors, write, advance);
-    });
+    const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_);
+    const PlanCache::Weights file =
+        weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
+          checkpoint_.spec().synthetic ? graph::write_random_weights(layers, write, advance)
+                                       : graph::write_quantized_weights(layers, tensors, write, advance);
+        });
+    return Quantized{file, graph::QuantizedWeights(file.path, layers)};
   }
 
   std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify) {
     report(progress_, join(kind, " plan").c_str(), from_);
     const std::string label = join(kind, "-", name_of(precision_));
-    const std::optional<PlanCache::Weights> stored = quantized_weights(kind, tensors, build);
-    std::optional<graph::QuantizedWeights> quantized;
+    const std::optional<Quantized> quantized = quantized_weights(kind, tensors, build);
     graph::BuildOptions options;
     Hasher key;  // Plans point into these files.
     key.text(model_).text(packed_path_);
-    if (stored) {
-      key.text(real_path(stored->path));
-      options.quantized = &quantized.emplace(stored->path);
+    if (quantized) {
+      key.text(real_path(quantized->file.path));
+      options.quantized = &quantized->weights;
     }
     std::unique_ptr<plan::Plan> compiled;
     const PlanCache::Entry entry = cache_.get_or_build(label, key.finish().hex(), [&] {

@@ -14,8 +14,8 @@ const char* name_of(Precision precision) {
   return "?";
 }
 
-Precision parse_precision(const std::string& name) {
-  if (name == "default") return Precision::fp32;
+std::optional<Precision> parse_precision(const std::string& name) {
+  if (name == "default") return std::nullopt;
   for (const Precision precision : {Precision::fp32, Precision::int8, Precision::int4}) {
     if (name == name_of(precision)) return precision;
   }

@@ -2,8 +2,8 @@
 // In which numbers the plans of a model compute.
 #pragma once
 
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "common/dtype.h"
 
@@ -13,12 +13,13 @@ enum class Precision {
   fp32,  ///< everything in float32
   int8,  ///< weights of linear layers and activations that enter them in 8 bits, blocks of 32; the cache in fp16
   int4,  ///< the same, weights of the decoder's blocks in 4 bits
+         ///< In both, layers that a checkpoint packs keep their codes and groups.
 };
 
 /// "fp32", "int8", "int4"
 const char* name_of(Precision precision);
-/// "default" is fp32. Throws invalid_argument for an unknown name.
-Precision parse_precision(const std::string& name);
+/// Nothing for "default". Throws invalid_argument for an unknown name.
+std::optional<Precision> parse_precision(const std::string& name);
 /// Of keys and values in the cache.
 inline DType cache_dtype(Precision precision) { return precision == Precision::fp32 ? DType::f32 : DType::f16; }
 

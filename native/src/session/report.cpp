@@ -3,6 +3,7 @@
 #include "session/report.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <set>
@@ -14,6 +15,8 @@
 #include "graph/packed_weights.h"
 #include "image/tiling.h"
 #include "prompt/prompt.h"
+#include "session/precision_choice.h"
+#include "session/quantized_layers.h"
 #include "tokenizer/tokenizer.h"
 
 namespace vila {
@@ -125,21 +128,37 @@ void add_plan(CheckpointReport& report, const graph::Graph& graph) {
 }
 
 /// Writes the graphs as a plan would have them, but for the rotary tables, whose size is known without computing them.
-void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint) {
+void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint, Precision precision) {
   const ModelSpec& spec = checkpoint.spec();
-  const graph::BuildOptions build;
   LanguageSpec language = spec.language;
   const int64_t rows = language.max_positions - 1;
   language.max_positions = 1;
-  attempt([&] { add_plan(report, graph::build_vision(checkpoint, build)); });
-  attempt([&] { add_plan(report, graph::build_projector(checkpoint, build)); });
+  const auto measure = [&](const TensorStore& tensors, const std::function<graph::Graph(const graph::BuildOptions&)>& build) {
+    std::optional<graph::QuantizedWeights> quantized;
+    graph::BuildOptions options;
+    options.cache = cache_dtype(precision);
+    if (precision != Precision::fp32) {
+      const auto layers = quantized_layers(build, language, precision);
+      options.quantized = &quantized.emplace(graph::QuantizedWeights::outline(layers, tensors));
+      report.plan_bytes += graph::quantized_weights_bytes(layers);
+    }
+    add_plan(report, build(options));
+  };
+  attempt([&] {
+    measure(checkpoint.vision(), [&](const graph::BuildOptions& build) { return graph::build_vision(checkpoint, build); });
+  });
+  attempt([&] {
+    measure(checkpoint.projector(), [&](const graph::BuildOptions& build) { return graph::build_projector(checkpoint, build); });
+  });
   attempt([&] {
     std::optional<graph::PackedWeights> packed;
     if (language.packing != LanguageSpec::Packing::none) {
       packed = graph::PackedWeights::outline(language, checkpoint.language());
-      report.plan_bytes += graph::packed_weights_bytes(language, checkpoint.language());
+      if (precision == Precision::fp32) report.plan_bytes += graph::packed_weights_bytes(language, checkpoint.language());
     }
-    add_plan(report, graph::build_language(language, checkpoint.language(), build, packed ? &*packed : nullptr));
+    measure(checkpoint.language(), [&](const graph::BuildOptions& build) {
+      return graph::build_language(language, checkpoint.language(), build, packed ? &*packed : nullptr);
+    });
   });
   const int64_t tables = rows * language.head_dim * int64_t{sizeof(float)};  // head_dim / 2 cosines and as many sines a row
   if (tables > kMostInt32) {
@@ -204,14 +223,20 @@ ModelInfo describe(const Checkpoint& checkpoint) {
   return info;
 }
 
-CheckpointReport report_of(const std::string& path) {
+CheckpointReport report_of(const std::string& path, uint64_t memory) {
   CheckpointReport report;
   const std::shared_ptr<const Checkpoint> checkpoint = Checkpoint::survey(path, report.problems);
   const CheckpointDescription& known = checkpoint->description();
   const ModelSpec& spec = checkpoint->spec();
   report.info = describe(*checkpoint);
-  if (known.has_language) report.info.precision = plan_precision(spec.language, Precision::fp32);
   report.language = checkpoint->size(ModelPart::language);
+  PrecisionChoice choice;
+  if (known.has_language && report.language.parameters > 0) {
+    choice = choose_precision(precision_sizes(*checkpoint), spec.synthetic, memory);
+    report.info.precision = plan_precision(spec.language, choice.precision);
+    report.info.kv_bytes_per_token = kv_bytes_per_token(spec.language, choice.precision);
+    report.precision_reason = choice.reason;
+  }
   report.vision = checkpoint->size(ModelPart::vision);
   report.projector = checkpoint->size(ModelPart::projector);
   report.file_bytes = file_bytes(*checkpoint);
@@ -227,7 +252,7 @@ CheckpointReport report_of(const std::string& path) {
     report.video_frames = spec.video.frames;
     report.video_tokens = to_int32(spec.video.frames * spec.tokens_per_image());
   }
-  if (report.problems.empty() && problems.found().empty()) measure_plans(report, *checkpoint);
+  if (report.problems.empty() && problems.found().empty()) measure_plans(report, *checkpoint, choice.precision);
   report.problems.insert(report.problems.end(), problems.found().begin(), problems.found().end());
   if (!report.problems.empty()) report.plan_bytes = report.weight_memory_bytes = 0;
   return report;

@@ -19,7 +19,7 @@ int64_t kv_bytes_per_token(const LanguageSpec& language, Precision precision);
 /// What is known of a checkpoint, for plans in fp32; precision and backend stay empty.
 ModelInfo describe(const Checkpoint& checkpoint);
 
-/// See inspect_checkpoint().
-CheckpointReport report_of(const std::string& path);
+/// See inspect_checkpoint(); for a machine that grants `memory` bytes (see choose_precision()).
+CheckpointReport report_of(const std::string& path, uint64_t memory);
 
 }  // namespace vila

@@ -10,6 +10,7 @@
 #include "common/utf8.h"
 #include "plan/control_group.h"
 #include "plan/cpu.h"
+#include "plan/memory.h"
 #include "plan/environment.h"
 #include "plan/onnxruntime/library.h"
 #include "plan/plan.h"
@@ -54,6 +55,21 @@ TEST_CASE("physical cores: siblings count once, in the kernel's new and old form
   put(topology(root, 5) + "thread_siblings_list", "4-5\n");
   CHECK(count_cores(path, {4, 5}) == 1);
   CHECK(count_cores(path, {6, 7}) == 2);  // nothing known of them
+}
+
+TEST_CASE("usable memory: the machine's, or less where a control group grants less") {
+  const TempDir root;
+  const std::string path = root.path().string();
+  CHECK(usable_memory(path) == 0);  // nothing known
+  put(root / "proc/self/cgroup", "0::/box\n");
+  put(root / "sys/fs/cgroup/box/memory.max", "3000000000\n");
+  CHECK(usable_memory(path) == 3000000000);
+  put(root / "proc/meminfo", "MemFree: 1 kB\nMemTotal:       2000000 kB\nMemAvailable: 5 kB\n");
+  CHECK(usable_memory(path) == 2048000000);
+  put(root / "sys/fs/cgroup/box/memory.max", "1000000000\n");
+  CHECK(usable_memory(path) == 1000000000);
+  put(root / "sys/fs/cgroup/box/memory.max", "max\n");
+  CHECK(usable_memory(path) == 2048000000);
 }
 
 TEST_CASE("physical cores of this machine are within what the system says") {

@@ -110,6 +110,49 @@ TEST_CASE("quantised plans compute what the rounded weights say, but for 8-bit a
   }
 }
 
+TEST_CASE("a packed checkpoint keeps its own codes and groups in int8 and int4") {
+  for (const auto& [packing, group] : {std::pair{AwqPacking::llm_awq_v2, 64}, std::pair{AwqPacking::llm_awq_v2, 128},
+                                       std::pair{AwqPacking::llm_awq_v1, 128}, std::pair{AwqPacking::awq_gemm, 64}}) {
+    for (const std::string precision : {"int8", "int4"}) {
+      CAPTURE(static_cast<int>(packing));
+      CAPTURE(group);
+      CAPTURE(precision);
+      const TempDir dir;
+      RandomCheckpoint shape;
+      shape.tokenizer = data("cases/vila10-clip-linear/model");
+      shape.hidden = 256, shape.heads = 8, shape.kv_heads = 4, shape.intermediate = 384, shape.layers = 3;
+      shape.packing = packing, shape.group = group, shape.unpacked_down = packing == AwqPacking::awq_gemm, shape.dtype = DType::f16;
+      shape.quantization_config = shape.unpacked_down;
+      write_checkpoint(dir / "model", shape);
+      shape.dequantized = true;
+      write_checkpoint(dir / "plain", shape);
+      const reference::PlainModel plain(dir / "plain");
+      LoadOptions options;
+      options.cache_dir = (dir / "cache").string();
+      options.precision = precision;
+      const Model model = Model::load((dir / "model").string(), options, nullptr);
+      CHECK(model.info().precision == precision + ", weights int4 group " + std::to_string(group));
+      for (const auto& entry : fs::directory_iterator(dir / "cache"))
+        CHECK_FALSE(entry.path().filename().string().starts_with("language-packed"));
+      Prompt prompt;
+      std::string text;
+      for (int i = 0; i < 80; ++i) text += std::to_string(i) + " ";
+      prompt.begin_turn(Role::user).add_text(text);
+      std::vector<int> ids = model.tokenize(prompt).input_ids;
+      Session session = model.new_session();
+      session.prefill(prompt);
+      for (int step = 0; step < 2; ++step) {
+        const reference::Matrix logits = plain.language.logits(plain.splice(ids, {}));
+        // Layers that are not packed are rounded: the head to 8 bits, down_proj of the last layout to 4.
+        const double least = shape.unpacked_down && precision == "int4" ? 0.99 : 0.999;
+        CHECK(cosine(session.logits(), {logits[logits.rows - 1], logits[logits.rows - 1] + logits.cols}) > least);
+        ids.push_back(7 + step);
+        session.decode(7 + step);
+      }
+    }
+  }
+}
+
 TEST_CASE("the weights of a quantised plan are written once and are as small as their bits") {
   const TempDir dir;
   RandomCheckpoint shape;

@@ -7,6 +7,9 @@
 #include <functional>
 
 #include "checkpoint/patch_json.h"
+#include "kernels/packed_matrix.h"
+#include "session/report.h"
+#include "session/synthetic.h"
 #include "support/byte_tokenizer.h"
 #include "support/checkpoint_writer.h"
 #include "support/npy.h"
@@ -171,10 +174,14 @@ std::vector<Release> releases() {
   return all;
 }
 
-CheckpointReport report_of(const fs::path& folder, const Release& release) {
-  write_checkpoint(folder, release.shape);
-  release.change(folder);
-  return inspect_checkpoint(folder.string());
+constexpr uint64_t kPlenty = 1ULL << 50;
+
+CheckpointReport report_of(const fs::path& folder, const Release& release, uint64_t memory) {
+  if (!fs::exists(folder)) {
+    write_checkpoint(folder, release.shape);
+    release.change(folder);
+  }
+  return vila::report_of(folder.string(), memory);
 }
 
 int64_t embedding(const Release& r) { return r.shape.vocab * r.shape.hidden; }
@@ -198,7 +205,7 @@ TEST_CASE("report: the releases in their real sizes") {
   for (const Release& release : releases()) {
     CAPTURE(release.name);
     const TempDir dir;
-    const CheckpointReport report = report_of(dir / "model", release);
+    const CheckpointReport report = report_of(dir / "model", release, kPlenty);
     const Figures& wanted = release.figures;
     CHECK(report.problems == std::vector<std::string>{});
     CHECK(report.info.family == wanted.family);
@@ -232,7 +239,7 @@ TEST_CASE("report: a packed release") {
   Release release = vila15_3b();
   release.shape.packing = AwqPacking::llm_awq_v2, release.shape.group = 128;
   const TempDir dir;
-  const CheckpointReport report = report_of(dir / "model", release);
+  const CheckpointReport report = report_of(dir / "model", release, kPlenty);
   CHECK(report.problems == std::vector<std::string>{});
   CHECK(report.info.weight_dtype == "awq int4, group 128");
   CHECK(report.info.precision == "fp32, weights int4 group 128");
@@ -245,6 +252,81 @@ TEST_CASE("report: a packed release") {
   const int64_t others = 4 * (report.vision.parameters + report.projector.parameters);
   CHECK(at_most_more(report.weight_memory_bytes, language + others, 1 << 16));
   CHECK(at_most_more(report.plan_bytes, blocks + rotary_bytes(release), 1 << 20));
+}
+
+TEST_CASE("report: the precision that the memory allows, and why") {
+  Release release = vila15_3b();
+  const TempDir dir;
+  const auto report = [&](double gigabytes) { return report_of(dir / "model", release, static_cast<uint64_t>(gigabytes * 1e9)); };
+  // 3117.7 million parameters: 4 bytes each, or a byte and a 16th, or in the decoder's blocks, 2537.6 million, half a byte and a 16th.
+  CHECK(report(21).info.precision == "fp32");
+  CHECK(report(21).precision_reason == "fp32 takes 12.5 GB, within 0.6 of the memory (21.0 GB)");
+  CHECK(report(20).info.precision == "int8");
+  CHECK(report(20).precision_reason == "fp32 takes 12.5 GB, int8 takes 3.31 GB, within 0.6 of the memory (20.0 GB)");
+  CHECK(report(5).info.precision == "int4");
+  CHECK(report(5).precision_reason == "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, within 0.6 of the memory (5.00 GB)");
+  CHECK(report(1).info.precision == "int4");
+  CHECK(report(1).precision_reason ==
+        "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, also more than 0.6 of the memory (1.00 GB)");
+  CHECK(report(0).info.precision == "fp32");
+  CHECK(report(0).precision_reason == "fp32 takes 12.5 GB; how much memory there is, is not known");
+  CHECK(report(20).info.kv_bytes_per_token == release.figures.kv_bytes_fp16);
+  // In memory the blocks' layers are as small as their bits; the embedding table is not counted.
+  const double blocks = 32.0 * (4 * 2560 * 2560 + 3 * 2560 * 6912);
+  const double others = static_cast<double>(report(5).info.parameters - 32000 * 2560) - blocks;
+  const auto bytes = [&](double memory) { return static_cast<double>(report(memory).weight_memory_bytes); };
+  CHECK(std::abs(bytes(20) / ((blocks + others) * 8.5 / 8) - 1) < 0.01);
+  CHECK(std::abs(bytes(5) / (blocks * 4.5 / 8 + others * 8.5 / 8) - 1) < 0.01);
+}
+
+TEST_CASE("report: a packed release in int4 keeps its groups of 128 with two fp16 numbers each") {
+  Release release = vila15_3b();
+  release.shape.packing = AwqPacking::llm_awq_v2, release.shape.group = 128;
+  const TempDir dir;
+  const CheckpointReport report = report_of(dir / "model", release, uint64_t{2} << 30);
+  CHECK(report.problems == std::vector<std::string>{});
+  CHECK(report.info.precision == "int4, weights int4 group 128");
+  const double blocks = 32.0 * (4 * 2560 * 2560 + 3 * 2560 * 6912);
+  const double others = static_cast<double>(report.info.parameters - 32000 * 2560) - blocks;
+  CHECK(std::abs(static_cast<double>(report.weight_memory_bytes) / (blocks * (4 + 32.0 / 128) / 8 + others * 8.5 / 8) - 1) < 0.01);
+}
+
+TEST_CASE("report: a synthetic model never runs in fp32") {
+  SyntheticModel model = synthetic_model("vila1.5-3b");
+  model.language.update({{"hidden_size", 80}, {"num_attention_heads", 2}, {"num_key_value_heads", 2}, {"intermediate_size", 200}});
+  model.tower.update({{"hidden_size", 48}, {"num_attention_heads", 2}, {"intermediate_size", 72}, {"image_size", 56}});
+  const TempDir dir;
+  const std::string folder = (dir / "model").string();
+  write_synthetic(model, folder);
+  CHECK(vila::report_of(folder, kPlenty).info.precision == "int8");
+  CHECK(vila::report_of(folder, kPlenty).precision_reason.starts_with("int8 takes "));
+  CHECK(vila::report_of(folder, 1).info.precision == "int4");
+  LoadOptions options;
+  options.cache_dir = (dir / "cache").string();
+  CHECK(Model::load(folder, options, nullptr).info().precision == "int8");
+}
+
+TEST_CASE("report: quantised plans take the bytes that were foretold") {
+  RandomCheckpoint shape;
+  shape.tokenizer = data("cases/vila15-llama2-siglip/tokenizer");
+  shape.hidden = 128, shape.intermediate = 192;
+  for (const bool packed : {false, true}) {
+    CAPTURE(packed);
+    if (packed) shape.packing = AwqPacking::llm_awq_v1;
+    const TempDir dir;
+    const std::string model = (dir / "model").string();
+    write_checkpoint(model, shape);
+    LoadOptions options;
+    options.cache_dir = (dir / "cache").string();
+    options.precision = "int4";
+    const CheckpointReport report = vila::report_of(model, 1);
+    REQUIRE(report.problems == std::vector<std::string>{});
+    const int64_t found = compiled_bytes(model, options);
+    CHECK(report.info.precision == Model::load(model, options, nullptr).info().precision);
+    CHECK(report.info.precision == (packed ? "int4, weights int4 group 32" : "int4"));
+    // Plans name files in the cache, foretold were those of the checkpoint: a tensor in each of less than 50 layers.
+    CHECK(std::abs(report.plan_bytes - found) <= 50 * 100);
+  }
 }
 
 TEST_CASE("report: plans take the bytes that were foretold") {

@@ -6,7 +6,8 @@ import java.util.List;
 /**
  * What a checkpoint's folder holds, whether or not it can be run ({@link Vila#inspect}). What could not be read is empty or zero.
  *
- * @param info what the checkpoint is, with the precision of its plans
+ * @param info what the checkpoint is, with the precision that loading chooses here by itself
+ * @param precisionReason why that precision is chosen: what the weights take, and the memory; empty where it is not known
  * @param problems everything that keeps it from running, a line each that names the file; empty when it runs
  * @param language the language model's tensors
  * @param vision the vision tower's tensors, of the layers that are run
@@ -25,6 +26,7 @@ import java.util.List;
  */
 public record CheckpointReport(
     ModelInfo info,
+    String precisionReason,
     List<String> problems,
     PartSize language,
     PartSize vision,
@@ -43,6 +45,7 @@ public record CheckpointReport(
   static CheckpointReport of(io.github.vila4j.internal.CheckpointReport report) {
     return new CheckpointReport(
         ModelInfo.of(report.info()),
+        Text.take(report.precision_reason()),
         Text.list(report.problems()),
         PartSize.of(report.language()),
         PartSize.of(report.vision()),

@@ -75,7 +75,7 @@ public final class LoadOptions {
   /**
    * The precision to compute in.
    *
-   * @return "default" for the engine's choice on this machine, or "fp32"
+   * @return "default" for the engine's choice on this machine, "fp32", "int8" or "int4"
    */
   public String precision() {
     return precision;
@@ -173,8 +173,9 @@ public final class LoadOptions {
     /**
      * The precision to compute in.
      *
-     * @param precision "default" (fp32), "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache
-     *     in fp16) or "int4" (the same, the decoder's blocks in 4 bits); quantised weights are written once, beside the plans
+     * @param precision "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the
+     *     same, the decoder's blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or
+     *     int4; quantised weights are written once, beside the plans
      * @return this
      */
     public Builder precision(String precision) {

@@ -22,6 +22,7 @@ class CheckpointReportTest {
     assertTrue(report.isRunnable());
     ModelInfo described = Vila.describe(folder);
     assertEquals("fp32", report.info().precision());
+    assertTrue(report.precisionReason().startsWith("fp32 takes "), report.precisionReason());
     assertEquals(described.languageModel(), report.info().languageModel());
     assertEquals(described.eosIds(), report.info().eosIds());
     assertEquals(described.kvBytesPerToken(), report.info().kvBytesPerToken());

@@ -20,7 +20,11 @@ final class ModelOptions {
   @Option(names = "--model", paramLabel = "DIR", description = "The checkpoint's folder.")
   private Path model;
 
-  @Option(names = "--precision", paramLabel = "P", defaultValue = "default", description = "fp32 (the default), int8 or int4.")
+  @Option(
+      names = "--precision",
+      paramLabel = "P",
+      defaultValue = "default",
+      description = "fp32, int8 or int4; unless given, the first of these whose weights take at most 0.6 of the memory.")
   private String precision;
 
   @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto or onnxruntime.")

@@ -39,7 +39,9 @@ final class ModelReport {
       lines.add("tokenizer", report.tokenizer() + (report.tokenizerSize() > 0 ? ", " + report.tokenizerSize() + " ids" : ""));
     }
     lines.add("weights", info.weightDtype());
-    lines.add("precision", info.precision());
+    if (!info.precision().isEmpty()) {
+      lines.add("precision", info.precision() + " (" + report.precisionReason() + ")");
+    }
     lines.add("weight files", size(report.fileBytes()));
     lines.add("plans on disk", size(report.planBytes()));
     lines.add("weights in memory", size(report.weightMemoryBytes()));
@@ -82,6 +84,7 @@ final class ModelReport {
     object.addProperty("vocab_size", info.vocabSize());
     object.add("eos_ids", Json.tree(info.eosIds()));
     object.addProperty("precision", info.precision());
+    object.addProperty("precision_reason", report.precisionReason());
     object.addProperty("file_bytes", report.fileBytes());
     object.addProperty("plan_bytes", report.planBytes());
     object.addProperty("weight_memory_bytes", report.weightMemoryBytes());
