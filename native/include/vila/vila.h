@@ -102,6 +102,11 @@ class VILA_API Check {
 /// Looks at libraries, devices and CPU features, loading what it can; never throws for something that is missing.
 VILA_API std::vector<Check> doctor();
 
+/// Multiply-accumulates a second that this processor reaches in 8 bits with `threads` threads (0: physical cores; at most 1024): those of
+/// vila4j's own products on small matrices that stay in the processor's caches, measured for a quarter of a second. It is what
+/// quantised plans could reach at best, not a figure of the processor's maker. Throws invalid_argument for other threads.
+VILA_API double int8_peak(int32_t threads);
+
 /// Where to find the ONNX Runtime shared library; empty goes back to the default search: the environment variable
 /// VILA_ONNXRUNTIME, the folder of this library, then the system's search path. Takes effect before the first Model is loaded.
 VILA_API void set_onnxruntime_path(const std::string& path);
@@ -311,15 +316,18 @@ class VILA_API TokenListener {
 class VILA_API LoadOptions {
  public:
   std::string backend = "auto";       ///< "auto" or "onnxruntime"
-  /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the decoder's
-  /// blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or int4. Quantised weights are
-  /// written once, beside the plans.
+  /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the
+  /// decoder's blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or int4. Quantised
+  /// weights are written once, beside the plans.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
   std::string prompt_template;        ///< empty: the checkpoint's own
+  /// Only vision tower and projector: Model::encode_image() and its like work, new_session() throws unsupported, and nothing of the
+  /// language model is compiled or loaded. A synthetic checkpoint then has fp32 too, its matrices drawn at random.
+  bool images_only = false;
 };
 
 /// What a checkpoint is.
@@ -345,6 +353,7 @@ class VILA_API ModelInfo {
   int64_t weight_bytes = 0;           ///< in the checkpoint
   int64_t kv_bytes_per_token = 0;
   int64_t parameters = 0;
+  int64_t block_parameters = 0;       ///< of the decoder blocks' linear layers: multiply-accumulates of a position, attention aside
 };
 
 /// What the tensors of one part of a model amount to.
@@ -419,7 +428,7 @@ class VILA_API Model {
   Tokenizer tokenizer() const;
   /// Which frames of a video this model looks at: the rule of its family with the checkpoint's num_video_frames and fps.
   VideoSampling video_sampling() const;
-  /// A new session with an empty cache; memory is taken as prompts need it.
+  /// A new session with an empty cache; memory is taken as prompts need it. Throws unsupported after LoadOptions::images_only.
   Session new_session() const;
   /// The prompt in its template as text, ids and spans.
   TokenizedPrompt tokenize(const Prompt& prompt) const;

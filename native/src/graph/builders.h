@@ -40,7 +40,10 @@ struct BuildOptions {
   DType cache = DType::f32;
   /// Where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
   const QuantizedWeights* quantized = nullptr;
-  /// Receives the linear layers that the graph has, in order; may be null.
+  /// Where their "<layer>.weight" lie instead, unquantised; null: with the checkpoint's other tensors.
+  const TensorStore* matrices = nullptr;
+  /// Receives the linear layers that the graph has, in order, and for the language model first the embedding table that its inputs
+  /// come from; may be null.
   std::vector<LinearUse>* uses = nullptr;
 };
 
@@ -52,8 +55,8 @@ inline constexpr int kGraphVersion = 3;
 Graph build_vision(const VisionSpec& spec, const TensorStore& tensors, const BuildOptions& options);
 /// `tokens` is the number of features of one block, N'.
 Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options);
-/// `packed` has the packed linear layers of a spec that says so (packed_weights.h); null for a plain one, and where the options have
-/// quantised weights.
+/// `packed` has the packed linear layers of a spec that says so (packed_weights.h); null for a plain one, and where the options
+/// have quantised weights.
 Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
                      const PackedWeights* packed = nullptr);
 

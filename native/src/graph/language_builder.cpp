@@ -16,6 +16,8 @@ class LanguageBuilder {
 
   void build() {
     const bool hidden_states = options_.hidden_states;
+    const std::string table = layer_of(tensor_names::embed_tokens(spec_));
+    if (options_.uses != nullptr) options_.uses->push_back({table, spec_.vocab, spec_.hidden});
     DecoderShape shape;
     shape.hidden = spec_.hidden;
     shape.heads = spec_.heads;
@@ -49,12 +51,14 @@ class LanguageBuilder {
       output_states(states);
       normed = dialect_.last_rows(normed, spec_.hidden);
     }
-    const std::string head = tensor_names::lm_head(spec_);
-    const std::string layer = head.substr(0, head.size() - std::string(".weight").size());
-    dialect_.output(layers_.linear(normed, layer, spec_.hidden, spec_.vocab, false), names::kLogits, DType::f32, {"batch", spec_.vocab});
+    const std::string head = layer_of(tensor_names::lm_head(spec_));
+    const Value logits = layers_.linear(normed, head, spec_.hidden, spec_.vocab, false);
+    dialect_.output(logits, names::kLogits, DType::f32, {"batch", spec_.vocab});
   }
 
  private:
+  /// Without ".weight".
+  static std::string layer_of(const std::string& tensor) { return tensor.substr(0, tensor.size() - std::string(".weight").size()); }
   int64_t query_width() const { return spec_.heads * spec_.head_dim; }
   std::string layer_name(int64_t i) const { return tensor_names::language_layer(spec_, i); }
 

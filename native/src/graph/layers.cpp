@@ -22,7 +22,8 @@ Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64
   const TensorRef* added = bias ? &tensors_.get(layer + ".bias", {out}) : nullptr;
   if (options_.quantized != nullptr) return dialect_.linear(x, options_.quantized->get(layer, out, in), added);
   if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
-  return dialect_.linear(x, tensors_.get(layer + ".weight", {out, in}), added);
+  const TensorStore& matrices = options_.matrices != nullptr ? *options_.matrices : tensors_;
+  return dialect_.linear(x, matrices.get(layer + ".weight", {out, in}), added);
 }
 
 Value Layers::layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {

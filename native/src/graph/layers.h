@@ -16,8 +16,8 @@ namespace vila::graph {
 std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const BuildOptions& options);
 
 /// Reads "<layer>.weight" and "<layer>.bias" from one store; where `options` have quantised weights, all linear layers come from
-/// there, otherwise those that are in `packed` (may be null, see packed_weights.h). Does not own its arguments. Throws bad_file for a
-/// missing tensor or another shape than expected.
+/// there, otherwise those that are in `packed` (may be null, see packed_weights.h). Does not own its arguments. Throws bad_file for
+/// a missing tensor or another shape than expected.
 class Layers {
  public:
   Layers(Dialect& dialect, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed = nullptr)

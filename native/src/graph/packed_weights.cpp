@@ -114,22 +114,22 @@ WeightsHeader header_of(const std::vector<Source>& list, bool (*corrections)(con
 
 }  // namespace
 
-void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
-                          const WriteBytes& write, const std::function<void(double)>& progress) {
+WeightsPieces packed_pieces(const LanguageSpec& spec, const TensorStore& tensors) {
   const std::vector<Source> list = sources(spec, tensors);
   const std::string header = header_of(list, has_corrections).finish();
-  write(header.data(), header.size());
-  const auto write_tensor = [&write](const auto& values) { write_aligned(write, values.data(), values.size() * sizeof values[0]); };
-  double done = 0;
-  for (const Source& source : list) {
-    write_tensor(unpack_awq_codes(source.layout, *source.codes));
-    const AwqScales scales = unpack_awq_scales(source.layout, *source.scales, *source.zeros);
-    const Zeros zeros = zeros_of(scales);
-    write_tensor(scales.scales);
-    write_tensor(packed_points(zeros.points, source.layout.out, source.layout.groups()));
-    if (!zeros.corrections.empty()) write_tensor(zeros.corrections);
-    if (progress) progress(++done / static_cast<double>(list.size()));
-  }
+  return {list.size() + 1, [list, header](size_t piece, const WriteBytes& write) {
+            if (piece == 0) return write(header.data(), header.size());
+            const auto write_tensor = [&write](const auto& values) {
+              write_aligned(write, values.data(), values.size() * sizeof values[0]);
+            };
+            const Source& source = list[piece - 1];
+            write_tensor(unpack_awq_codes(source.layout, *source.codes));
+            const AwqScales scales = unpack_awq_scales(source.layout, *source.scales, *source.zeros);
+            const Zeros zeros = zeros_of(scales);
+            write_tensor(scales.scales);
+            write_tensor(packed_points(zeros.points, source.layout.out, source.layout.groups()));
+            if (!zeros.corrections.empty()) write_tensor(zeros.corrections);
+          }};
 }
 
 int64_t packed_weights_bytes(const LanguageSpec& spec, const TensorStore& tensors) {

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "checkpoint/checkpoint.h"
@@ -19,11 +18,10 @@
 
 namespace vila::graph {
 
-/// Writes the file, but for its last 16 bytes, for the packed layers of `spec`, whose tensors as awq.h describes them are in
-/// `tensors`. `write` receives the bytes in order. Works layer by layer and needs memory for one at a time; `progress` (may be
-/// empty) is called with 0..1 after each.
-void write_packed_weights(const LanguageSpec& spec, const TensorStore& tensors,
-                          const WriteBytes& write, const std::function<void(double)>& progress);
+/// The file, but for its last 16 bytes, for the packed layers of `spec`, whose tensors as awq.h describes them are in `tensors`,
+/// which must outlive it: the header, then a piece a layer, made with memory for one layer. Reads the layers' scales at once, to
+/// see which have corrections.
+WeightsPieces packed_pieces(const LanguageSpec& spec, const TensorStore& tensors);
 
 /// Bytes of that file, its checksum included. Reads no weights, so corrections are counted wherever the layout can need them.
 int64_t packed_weights_bytes(const LanguageSpec& spec, const TensorStore& tensors);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <exception>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include "checkpoint/awq.h"
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/random.h"
 
 namespace vila::graph {
 namespace {
@@ -64,7 +66,10 @@ class CodedRows : public Rows {
   }
   void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const override {
     const uint8_t* codes = codes_.data() + n * shape.k / 2;
-    for (size_t k = 0; k < room.q.size(); ++k) room.q[k] = static_cast<uint8_t>(k % 2 == 0 ? codes[k / 2] & 0xF : codes[k / 2] >> 4);
+    for (size_t k = 0; k < room.q.size(); k += 2) {
+      room.q[k] = static_cast<uint8_t>(codes[k / 2] & 0xF);
+      room.q[k + 1] = static_cast<uint8_t>(codes[k / 2] >> 4);
+    }
     const int64_t first = n * shape.groups();
     kernels::pack_row(shape, n,
                       {room.q.data(), scales_.data() + first, points_.empty() ? nullptr : points_.data() + first,
@@ -78,7 +83,9 @@ class CodedRows : public Rows {
     halves.reserve(values.size());
     for (const float value : values) {
       halves.push_back(to_f16(value));
-      if (!std::isfinite(f16_to_f32(halves.back()))) fail(ErrorCode::invalid_argument, what, " ", value, ", expected a number that fp16 holds");
+      if (!std::isfinite(f16_to_f32(halves.back()))) {
+        fail(ErrorCode::invalid_argument, what, " ", value, ", expected a number that fp16 holds");
+      }
     }
     return halves;
   }
@@ -128,10 +135,9 @@ void pack(const Rows& rows, const PackedShape& shape, uint8_t* packed) {
   work.rethrow();
 }
 
-/// Fills `packed`, which has the layer's size, from the checkpoint.
+/// Fills `packed`, which has the layer's size in zeros, from the checkpoint.
 void fill(const QuantizedLayer& layer, const TensorStore& tensors, std::vector<uint8_t>& packed) {
   const PackedShape& shape = layer.shape;
-  std::fill(packed.begin(), packed.end(), uint8_t{0});
   const TensorRef* source = nullptr;  // for messages
   try {
     if (layer.packing == Packing::none) {
@@ -162,18 +168,17 @@ WeightsHeader header_of(const std::vector<QuantizedLayer>& layers) {
 /// Puts a layer's weights into `packed`, which has their size.
 using Fill = std::function<void(const QuantizedLayer& layer, std::vector<uint8_t>& packed)>;
 
-void write_layers(const std::vector<QuantizedLayer>& layers, const Fill& fill, const WriteBytes& write,
-                  const std::function<void(double)>& progress) {
-  const std::string first = header_of(layers).finish();
-  write(first.data(), first.size());
-  std::vector<uint8_t> packed;
-  double done = 0;
-  for (const QuantizedLayer& layer : layers) {
-    packed.resize(layer.shape.bytes());
-    fill(layer, packed);
-    write_aligned(write, packed.data(), packed.size());
-    if (progress) progress(++done / static_cast<double>(layers.size()));
-  }
+WeightsPieces pieces_of(const std::vector<QuantizedLayer>& layers, const Fill& fill) {
+  return {layers.size() + 1, [layers, fill](size_t piece, const WriteBytes& write) {
+            if (piece == 0) {
+              const std::string header = header_of(layers).finish();
+              return write(header.data(), header.size());
+            }
+            const QuantizedLayer& layer = layers[piece - 1];
+            std::vector<uint8_t> packed(layer.shape.bytes());
+            fill(layer, packed);
+            write_aligned(write, packed.data(), packed.size());
+          }};
 }
 
 }  // namespace
@@ -186,18 +191,34 @@ QuantizedLayer packed_layer(const LinearUse& use, Packing packing, int64_t group
   return {use.name, {use.out, use.in, group, 4, packing == Packing::llm_awq_v2 ? Zero::offset : Zero::point}, packing};
 }
 
-void write_quantized_weights(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors, const WriteBytes& write,
-                             const std::function<void(double)>& progress) {
-  write_layers(layers, [&tensors](const QuantizedLayer& layer, std::vector<uint8_t>& packed) { fill(layer, tensors, packed); }, write,
-               progress);
+WeightsPieces quantized_pieces(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors) {
+  return pieces_of(layers, [&tensors](const QuantizedLayer& layer, std::vector<uint8_t>& packed) { fill(layer, tensors, packed); });
 }
 
-void write_random_weights(const std::vector<QuantizedLayer>& layers, const WriteBytes& write,
-                          const std::function<void(double)>& progress) {
-  const Fill draw = [](const QuantizedLayer& layer, std::vector<uint8_t>& packed) {
+WeightsPieces random_pieces(const std::vector<QuantizedLayer>& layers) {
+  return pieces_of(layers, [](const QuantizedLayer& layer, std::vector<uint8_t>& packed) {
     kernels::draw_weights(layer.shape, Hasher().text(layer.name).finish().low, packed.data());
-  };
-  write_layers(layers, draw, write, progress);
+  });
+}
+
+WeightsPieces random_matrices(const std::vector<LinearUse>& layers) {
+  const auto elements = [](const LinearUse& layer) { return static_cast<size_t>(layer.out * layer.in); };
+  WeightsHeader header;
+  for (const LinearUse& layer : layers) {
+    header.add(layer.name + ".weight", "BF16", {layer.out, layer.in}, elements(layer) * sizeof(uint16_t));
+  }
+  return {layers.size() + 1, [layers, elements, first = header.finish()](size_t piece, const WriteBytes& write) {
+            if (piece == 0) return write(first.data(), first.size());
+            const LinearUse& layer = layers[piece - 1];
+            Random random(Hasher().text(layer.name).finish().low);
+            const float width = std::sqrt(12.0F / static_cast<float>(layer.in));  // of a uniform distribution
+            std::vector<uint16_t> values(elements(layer));
+            for (uint16_t& value : values) {
+              const float unit = static_cast<float>(random.next() >> 40) / static_cast<float>(1 << 24) - 0.5F;
+              value = static_cast<uint16_t>(std::bit_cast<uint32_t>(width * unit) >> 16);  // rounded towards zero
+            }
+            write_aligned(write, values.data(), values.size() * sizeof(uint16_t));
+          }};
 }
 
 int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers) {

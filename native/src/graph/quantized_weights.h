@@ -16,7 +16,7 @@
 
 namespace vila::graph {
 
-/// A linear layer that a graph has: "<name>.weight" [out, in].
+/// A linear layer that a graph has, or the embedding table (out: ids, in: channels): "<name>.weight" [out, in].
 struct LinearUse {
   std::string name;
   int64_t out = 0, in = 0;
@@ -35,15 +35,16 @@ QuantizedLayer rounded_layer(const LinearUse& use, int32_t bits);
 /// times the scale, with offsets (Zero::offset). Scales and offsets become fp16, as which checkpoints mostly store them.
 QuantizedLayer packed_layer(const LinearUse& use, LanguageSpec::Packing packing, int64_t group);
 
-/// Writes the file, but for its last 16 bytes, for layers whose weights are in `tensors`. Works layer by layer, in all processors,
-/// with memory for one layer at a time; `progress` (may be empty) is called with 0..1 after each. Throws invalid_argument naming the
-/// layer for a weight that is not finite, or a scale that fp16 does not hold.
-void write_quantized_weights(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors, const WriteBytes& write,
-                             const std::function<void(double)>& progress);
+/// The file, but for its last 16 bytes, for layers whose weights are in `tensors`, which must outlive it: the header, then a piece
+/// a layer, made in all processors with memory for one layer. A piece throws invalid_argument naming the tensor for a weight that
+/// is not finite, or a scale that fp16 does not hold.
+WeightsPieces quantized_pieces(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors);
 /// The same file with weights drawn at random (kernels::draw_weights), always the same for a layer's name.
-void write_random_weights(const std::vector<QuantizedLayer>& layers, const WriteBytes& write,
-                          const std::function<void(double)>& progress);
-/// Bytes of that file, its checksum included.
+WeightsPieces random_pieces(const std::vector<QuantizedLayer>& layers);
+/// A file, but for its last 16 bytes, of unquantised random matrices "<name>.weight" in bf16 with mean 0 and standard deviation
+/// 1/sqrt(in), the same each time.
+WeightsPieces random_matrices(const std::vector<LinearUse>& layers);
+/// Bytes of that file of quantised layers, its checksum included.
 int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers);
 
 /// An opened file. Immutable; any thread.
@@ -51,11 +52,11 @@ class QuantizedWeights {
  public:
   /// Opens the file of these layers. Throws what TensorStore throws.
   QuantizedWeights(const std::string& path, const std::vector<QuantizedLayer>& layers);
-  /// What the file would hold, for the size of a plan: tensors whose place is somewhere in one of `tensors`' files. Nothing is written
-  /// or read.
+  /// What the file would hold, for the size of a plan: tensors whose place is somewhere in one of `tensors`' files. Nothing is
+  /// written or read.
   static QuantizedWeights outline(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors);
-  /// Throws internal for what is none of the layers, bad_file for one that the file does not hold in its size. Valid as long as this
-  /// object.
+  /// Throws internal for what is none of the layers, bad_file for one that the file does not hold in its size. Valid as long as
+  /// this object.
   QuantizedLinear get(const std::string& layer, int64_t out, int64_t in) const;
 
  private:

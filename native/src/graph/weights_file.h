@@ -16,6 +16,13 @@ namespace vila::graph {
 /// Takes the bytes of a file in order.
 using WriteBytes = std::function<void(const void* data, size_t size)>;
 
+/// A file in pieces: what pieces 0 to count-1 write, one behind the other. A piece writes the same bytes whenever it is asked, and
+/// no piece needs another one to have been written.
+struct WeightsPieces {
+  size_t count = 0;
+  std::function<void(size_t piece, const WriteBytes& write)> write;
+};
+
 /// The header, tensor by tensor in the order in which their bytes follow.
 class WeightsHeader {
  public:

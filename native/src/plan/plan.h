@@ -77,10 +77,18 @@ class PlanCache {
   };
   /// Takes bytes in order.
   using Write = std::function<void(const void* data, size_t size)>;
-  /// The same for weights, which `build` writes piece by piece. The last kChecksumBytes of the file are not `build`'s: they are the
-  /// XXH3-128 of all before them, low word first, little-endian, and are compared whenever the file is found, which reads it once
-  /// through. A plan that refers to the file is to be asked for after it: so it never meets an absent or damaged one.
-  Weights get_or_write(const std::string& label, const std::string& fingerprint, const std::function<void(const Write&)>& build);
+  /// A file in pieces 0 to count-1, one behind the other; a piece is the same bytes whenever it is asked for.
+  struct Pieces {
+    size_t count = 0;
+    std::function<void(size_t piece, const Write& write)> write;
+  };
+  /// The same for weights, whose pieces come from `build` (called only where they are needed). The last kChecksumBytes of the file
+  /// are no piece's: they are the XXH3-128 of all before them, low word first, little-endian, and are compared whenever the file is
+  /// found, which reads it once through. A plan that refers to the file is to be asked for after it: so it never meets an absent or
+  /// damaged one. A process that is killed, and Error{cancelled}, leave what was written as `<file>.partial`, with the checksums of
+  /// its finished pieces in `<file>.partial.done`; the next one compares these and goes on behind the last that is whole, with a
+  /// line of log. Any other error leaves nothing.
+  Weights get_or_write(const std::string& label, const std::string& fingerprint, const std::function<Pieces()>& build);
   static constexpr size_t kChecksumBytes = 16;
 
  private:

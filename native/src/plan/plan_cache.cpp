@@ -177,7 +177,25 @@ Found check_weights(const std::string& path, uint64_t& size) {
   return piece.compare(0, PlanCache::kChecksumBytes, bytes_of(hasher.finish())) == 0 ? Found::whole : Found::damaged;
 }
 
-/// Writes a file that appears under `path` whole or not at all, also when the machine stops. The entry's lock is held.
+void write_all(const File& file, const std::string& path, const void* data, size_t size) {
+  std::string_view rest(static_cast<const char*>(data), size);
+  while (!rest.empty()) {
+    const ssize_t written = ::write(file.get(), rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_io(path, "cannot be written", errno);
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+/// Gives a whole file its name, also when the machine stops.
+void publish_file(const std::string& dir, const std::string& from, const std::string& path) {
+  if (::rename(from.c_str(), path.c_str()) != 0) fail_io(path, "cannot be published", errno);
+  const File folder(dir, O_RDONLY | O_DIRECTORY);
+  // Some file systems refuse to sync a folder; the entry is whole all the same, and checked when it is read.
+  if (folder && ::fsync(folder.get()) != 0) log(LogLevel::debug, dir, ": cannot be synced: ", std::strerror(errno));
+}
+
+/// Writes a file that appears under `path` whole or not at all. The entry's lock is held.
 void publish(const std::string& dir, const std::string& path, const std::function<void(const PlanCache::Write&)>& content) {
   const std::string temporary = path + ".tmp";
   struct Remover {
@@ -190,23 +208,122 @@ void publish(const std::string& dir, const std::string& path, const std::functio
   {
     const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file) fail_io(temporary, "cannot be created", errno);
-    content([&](const void* data, size_t size) {
-      std::string_view rest(static_cast<const char*>(data), size);
-      while (!rest.empty()) {
-        const ssize_t written = ::write(file.get(), rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) fail_io(temporary, "cannot be written", errno);
-        rest.remove_prefix(static_cast<size_t>(written));
-      }
-    });
+    content([&](const void* data, size_t size) { write_all(file, temporary, data, size); });
     if (::fsync(file.get()) != 0) fail_io(temporary, "cannot be synced", errno);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path, "cannot be published", errno);
+  publish_file(dir, temporary, path);
   remover.armed = false;
-  const File folder(dir, O_RDONLY | O_DIRECTORY);
-  // Some file systems refuse to sync a folder; the entry is whole all the same, and checked when it is read.
-  if (folder && ::fsync(folder.get()) != 0) log(LogLevel::debug, dir, ": cannot be synced: ", std::strerror(errno));
 }
+
+constexpr const char* kPartial = ".partial";
+
+/// A weights file that grows piece by piece, beside a list of its finished pieces: for each its size (8 bytes, little-endian) and
+/// its XXH3-128. The entry's lock is held.
+class PartialFile {
+ public:
+  /// Opens what an earlier process has left, or begins.
+  explicit PartialFile(const std::string& path)
+      : path_(path),
+        partial_(path + kPartial),
+        list_(partial_ + ".done"),
+        file_(partial_, O_RDWR | O_CREAT),
+        done_(list_, O_RDWR | O_CREAT) {
+    if (!file_) fail_io(partial_, "cannot be created", errno);
+    if (!done_) fail_io(list_, "cannot be created", errno);
+  }
+
+  /// Writes what is missing, then the checksum, and syncs; returns the file's bytes. The list is gone then. What throws anything
+  /// but cancelled leaves neither.
+  uint64_t complete(const PlanCache::Pieces& pieces) {
+    try {
+      const size_t first = keep_whole(pieces.count);
+      if (first > 0) log(LogLevel::info, path_, ": goes on behind ", first, " of ", pieces.count, " pieces that are there");
+      for (size_t piece = first; piece < pieces.count; ++piece) add(piece, pieces);
+      const std::string checksum = bytes_of(whole_.finish());
+      write_all(file_, partial_, checksum.data(), checksum.size());
+      if (::fsync(file_.get()) != 0) fail_io(partial_, "cannot be synced", errno);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::cancelled) remove();
+      throw;
+    } catch (...) {
+      remove();
+      throw;
+    }
+    ::unlink(list_.c_str());
+    return end_ + PlanCache::kChecksumBytes;
+  }
+
+ private:
+  static constexpr size_t kRecord = sizeof(uint64_t) + PlanCache::kChecksumBytes;
+
+  static std::string record_of(uint64_t bytes, const Hash128& hash) {
+    std::string record;
+    for (int i = 0; i < 8; ++i) record += static_cast<char>(bytes >> (8 * i) & 0xFF);
+    return record + bytes_of(hash);
+  }
+
+  void remove() {
+    ::unlink(partial_.c_str());
+    ::unlink(list_.c_str());
+  }
+
+  /// Reads `bytes` from where the file stands and gives them to `hasher`; false where it is shorter.
+  bool read(uint64_t bytes, Hasher& hasher) {
+    std::string piece(size_t{1} << 20, '\0');
+    while (bytes > 0) {
+      const ssize_t count = ::read(file_.get(), piece.data(), static_cast<size_t>(std::min<uint64_t>(bytes, piece.size())));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail_io(partial_, "cannot be read", errno);
+      if (count == 0) return false;
+      hasher.bytes(piece.data(), static_cast<size_t>(count));
+      bytes -= static_cast<uint64_t>(count);
+    }
+    return true;
+  }
+
+  /// Compares the listed pieces with the file, cuts both behind the last that is whole, and returns the number of these.
+  size_t keep_whole(size_t most) {
+    size_t count = 0;
+    for (std::string record(kRecord, '\0'); count < most; ++count) {
+      if (::pread(done_.get(), record.data(), kRecord, static_cast<off_t>(count * kRecord)) != static_cast<ssize_t>(kRecord)) break;
+      uint64_t bytes = 0;
+      for (int i = 7; i >= 0; --i) bytes = bytes << 8 | static_cast<uint8_t>(record[static_cast<size_t>(i)]);
+      Hasher hasher;
+      if (!read(bytes, hasher) || record_of(bytes, hasher.finish()) != record) break;
+      end_ += bytes;
+    }
+    cut(file_, partial_, end_);
+    cut(done_, list_, count * kRecord);
+    if (::lseek(file_.get(), 0, SEEK_SET) != 0) fail_io(partial_, "cannot be read", errno);
+    read(end_, whole_);
+    return count;
+  }
+
+  /// Shortens a file; what is written next is behind it.
+  static void cut(const File& file, const std::string& path, uint64_t size) {
+    const auto end = static_cast<off_t>(size);
+    if (::ftruncate(file.get(), end) != 0 || ::lseek(file.get(), end, SEEK_SET) != end) fail_io(path, "cannot be cut", errno);
+  }
+
+  void add(size_t piece, const PlanCache::Pieces& pieces) {
+    Hasher hasher;
+    uint64_t bytes = 0;
+    pieces.write(piece, [&](const void* data, size_t size) {
+      write_all(file_, partial_, data, size);
+      hasher.bytes(data, size);
+      whole_.bytes(data, size);
+      bytes += size;
+    });
+    const std::string record = record_of(bytes, hasher.finish());
+    write_all(done_, list_, record.data(), record.size());
+    end_ += bytes;
+  }
+
+  const std::string path_, partial_, list_;
+  File file_, done_;
+  Hasher whole_;        ///< of all pieces so far
+  uint64_t end_ = 0;    ///< of the last whole piece
+};
 
 /// Makes the folder; an error message, or empty.
 std::string make_folder(const std::string& dir) {
@@ -302,7 +419,7 @@ PlanCache::Entry PlanCache::get_or_build(const std::string& label, const std::st
 }
 
 PlanCache::Weights PlanCache::get_or_write(const std::string& label, const std::string& fingerprint,
-                                           const std::function<void(const Write&)>& build) {
+                                           const std::function<Pieces()>& build) {
   check_name("label", label);
   check_name("fingerprint", fingerprint);
   Weights weights;
@@ -315,17 +432,9 @@ PlanCache::Weights PlanCache::get_or_write(const std::string& label, const std::
   if (found == Found::damaged)
     log(LogLevel::warn, weights.path, ": the cached weights are damaged (their checksum does not match); they are written again");
   weights.existed = false;
-  weights.bytes = kChecksumBytes;
-  publish(dir_, weights.path, [&](const Write& write) {
-    Hasher hasher;
-    build([&](const void* data, size_t size) {
-      hasher.bytes(data, size);
-      write(data, size);
-      weights.bytes += size;
-    });
-    const std::string checksum = bytes_of(hasher.finish());
-    write(checksum.data(), checksum.size());
-  });
+  const Pieces pieces = build();
+  weights.bytes = PartialFile(weights.path).complete(pieces);
+  publish_file(dir_, weights.path + kPartial, weights.path);
   return weights;
 }
 

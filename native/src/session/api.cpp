@@ -5,6 +5,8 @@
 
 #include "common/error.h"
 #include "image/preprocess.h"
+#include "kernels/peak.h"
+#include "plan/cpu.h"
 #include "plan/memory.h"
 #include "session/engine.h"
 #include "session/report.h"
@@ -64,6 +66,15 @@ CheckpointReport inspect_checkpoint(const std::string& path) {
   return guarded([&] { return report_of(path, plan::usable_memory("")); });
 }
 
+double int8_peak(int32_t threads) {
+  return guarded([&] {
+    if (threads < 0 || threads > 1024) fail(ErrorCode::invalid_argument, "threads: ", threads, ", expected 0 to 1024");
+    constexpr double kSeconds = 0.25;
+    return kernels::multiply_accumulates_per_second(kernels::products().front(), threads > 0 ? threads : plan::physical_cores(),
+                                                    kSeconds);
+  });
+}
+
 std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir) {
   return guarded([&] {
     const SyntheticModel known = synthetic_model(model);
@@ -81,7 +92,10 @@ VideoSampling Model::video_sampling() const {
   return guarded([&] { return impl_->engine->spec().video; });
 }
 Session Model::new_session() const {
-  return guarded([&] { return Session(std::make_shared<Session::Impl>(impl_->engine)); });
+  return guarded([&] {
+    if (!impl_->engine->has_language()) fail(ErrorCode::unsupported, "session: the model was loaded for images only (images_only)");
+    return Session(std::make_shared<Session::Impl>(impl_->engine));
+  });
 }
 TokenizedPrompt Model::tokenize(const Prompt& prompt) const {
   return guarded([&] { return vila::tokenize(*impl_->engine, prompt); });

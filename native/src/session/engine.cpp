@@ -57,7 +57,6 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
   }
   engine->backend_ = plan::onnxruntime_backend();
   engine->plans_ = make_plans(*engine->checkpoint_, *engine->backend_, options, progress, nullptr);
-  engine->embeddings_.emplace(*engine->checkpoint_);
   engine->vision_.emplace(spec, *engine->plans_.vision, *engine->plans_.projector, options.image_cache_bytes);
   report(progress, "ready", 1);
   log(LogLevel::info, "loaded ", path, " (", spec.family, ", context ", engine->context_, ")");

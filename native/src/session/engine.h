@@ -17,9 +17,10 @@
 
 namespace vila {
 
-/// The compiled plans of a checkpoint.
+/// The compiled plans of a checkpoint; no language model after LoadOptions::images_only.
 struct Plans {
   std::unique_ptr<plan::Plan> vision, projector, language;
+  std::optional<EmbeddingTable> embeddings;
   Precision precision = Precision::fp32;
 };
 
@@ -37,9 +38,11 @@ class Engine {
 
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const std::shared_ptr<const TokenizerBase>& tokenizer() const { return tokenizer_; }
-  const EmbeddingTable& embeddings() const { return *embeddings_; }
+  const EmbeddingTable& embeddings() const { return *plans_.embeddings; }
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
+  /// False after LoadOptions::images_only: embeddings() and language_plan() are not to be called then.
+  bool has_language() const { return plans_.language != nullptr; }
   plan::Plan& language_plan() { return *plans_.language; }
   Precision precision() const { return plans_.precision; }
   /// Most positions of a session.
@@ -55,14 +58,13 @@ class Engine {
   std::shared_ptr<plan::Backend> backend_;
   Plans plans_;
   PromptSpec prompt_spec_;
-  std::optional<EmbeddingTable> embeddings_;
   std::optional<VisionEncoder> vision_;
   int64_t context_ = 0;
   LiveCount<LiveType::model> live_;
 };
 
-/// Checks backend, threads, context and template of `options` against the spec, and that the precision is one (make_plans() sees whether
-/// the model has it); returns the context length.
+/// Checks backend, threads, context and template of `options` against the spec, and that the precision is one (make_plans() sees
+/// whether the model has it); returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 
 }  // namespace vila

@@ -7,13 +7,21 @@
 namespace vila {
 namespace names = graph::names;
 
-EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint)
-    : tensor_(checkpoint.language().get(checkpoint.spec().language.prefix + "model.embed_tokens.weight")),
-      hidden_(checkpoint.spec().language.hidden),
-      vocab_(checkpoint.spec().language.vocab) {}
+EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized)
+    : hidden_(checkpoint.spec().language.hidden), vocab_(checkpoint.spec().language.vocab) {
+  const std::string layer = checkpoint.spec().language.prefix + "model.embed_tokens";
+  if (quantized == nullptr) {
+    tensor_ = checkpoint.language().get(layer + ".weight");
+  } else {
+    const graph::QuantizedLinear table = quantized->get(layer, vocab_, hidden_);
+    tensor_ = *table.data;
+    packed_ = table.shape;
+  }
+}
 
 void EmbeddingTable::row(int32_t id, float* target) const {
   if (id < 0 || id >= vocab_) fail(ErrorCode::invalid_argument, "token id ", id, ": the model has ids 0 to ", vocab_ - 1);
+  if (packed_) return kernels::unpack_row({*packed_, tensor_.data()}, id, target);
   const auto stride = static_cast<uint64_t>(hidden_) * size_of(tensor_.dtype);
   to_f32(tensor_.dtype, tensor_.data() + static_cast<uint64_t>(id) * stride, target, static_cast<size_t>(hidden_));
 }

@@ -4,26 +4,31 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "graph/quantized_weights.h"
 #include "plan/plan.h"
 #include "session/kv_cache.h"
 
 namespace vila {
 
-/// The rows of the embedding table, read in place from the mapped checkpoint and widened to float32.
+/// The rows of the embedding table, read in place from the mapped checkpoint or from the quantised weights beside the plan, and
+/// widened to float32. Any thread.
 class EmbeddingTable {
  public:
-  explicit EmbeddingTable(const Checkpoint& checkpoint);
+  /// `quantized` is null in fp32.
+  EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized);
   /// Writes [hidden] floats. Throws invalid_argument for an id outside the table.
   void row(int32_t id, float* target) const;
   int64_t hidden() const { return hidden_; }
   int64_t vocab() const { return vocab_; }
 
  private:
-  TensorRef tensor_;
   int64_t hidden_, vocab_;
+  TensorRef tensor_;                    ///< [vocab, hidden], or packed
+  std::optional<kernels::PackedShape> packed_;
 };
 
 /// Runs the plan over a cache it does not own. Not thread-safe (one per session); the plan is shared.

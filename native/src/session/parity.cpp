@@ -49,9 +49,7 @@ void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
            {1, spec.tokens_per_image(), spec.projector.output}, "projector plan");
 }
 
-void check_language_plan(const Checkpoint& checkpoint, Precision precision, plan::Plan& plan) {
-  const LanguageSpec& spec = checkpoint.spec().language;
-  const EmbeddingTable table(checkpoint);
+void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, Precision precision, plan::Plan& plan) {
   const int64_t tokens = std::min(kTokens, spec.max_positions);
   std::vector<float> embeds(static_cast<size_t>(tokens * spec.hidden));
   for (int64_t i = 0; i < tokens; ++i) {

@@ -47,6 +47,7 @@ class PlanMaker {
         progress_(progress),
         lines_(lines),
         cache_(options.cache_dir),
+        images_only_(options.images_only),
         precision_(choose(options, checkpoint)),
         model_(fingerprint(checkpoint, precision_, backend)),
         weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kGraphVersion).finish().hex()) {
@@ -69,6 +70,7 @@ class PlanMaker {
           return graph::build_projector(spec.projector, spec.projector_tokens(), checkpoint_.projector(), build);
         },
         [&](plan::Plan& made) { check_projector_plan(spec, made); });
+    if (images_only_) return plans;
     span(0.3, 0.4);
     const std::optional<graph::PackedWeights> packed = packed_weights();
     span(packed_path_.empty() ? 0.3 : 0.4, 1);
@@ -78,16 +80,18 @@ class PlanMaker {
           build.cache = cache_dtype(precision_);
           return graph::build_language(checkpoint_, build, packed ? &*packed : nullptr);
         },
-        [&](plan::Plan& made) { check_language_plan(checkpoint_, precision_, made); });
+        [&](plan::Plan& made) { check_language_plan(spec.language, *plans.embeddings, precision_, made); },
+        [&](const graph::QuantizedWeights* quantized) { plans.embeddings.emplace(checkpoint_, quantized); });
     return plans;
   }
 
  private:
   using Build = std::function<graph::Graph(const graph::BuildOptions&)>;
   using Verify = std::function<void(plan::Plan&)>;
+  using See = std::function<void(const graph::QuantizedWeights*)>;
 
   static Precision choose(const LoadOptions& options, const Checkpoint& checkpoint) {
-    const PrecisionChoice choice = resolve_precision(options.precision, checkpoint, plan::usable_memory(""));
+    const PrecisionChoice choice = resolve_precision(options.precision, checkpoint, options.images_only, plan::usable_memory(""));
     if (!parse_precision(options.precision)) {
       log(LogLevel::info, checkpoint.spec().path, ": precision ", name_of(choice.precision), " is chosen: ", choice.reason);
     }
@@ -101,25 +105,30 @@ class PlanMaker {
     lines_->push_back(join(path.substr(path.rfind('/') + 1), ": ", bytes, " bytes, ", existed ? "already there" : made));
   }
 
-  /// A file of weights beside the plans, in a form that the checkpoint does not hold; independent of the backend.
+  /// A file of weights beside the plans, in a form that the checkpoint does not hold; independent of the backend. `pieces` is asked
+  /// for only where it is not there.
   PlanCache::Weights weights(const std::string& label, const std::string& stage,
-                             const std::function<void(const graph::WriteBytes&, const std::function<void(double)>&)>& write) {
-    const auto advance = [&](double done) { report(progress_, stage.c_str(), from_ + (to_ - from_) * 0.5 * done); };
-    const PlanCache::Weights made =
-        cache_.get_or_write(label, weights_key_, [&](const PlanCache::Write& to) { write(to, advance); });
+                             const std::function<graph::WeightsPieces()>& pieces) {
+    const PlanCache::Weights made = cache_.get_or_write(label, weights_key_, [&] {
+      const graph::WeightsPieces whole = pieces();
+      return PlanCache::Pieces{whole.count, [this, stage, whole](size_t piece, const PlanCache::Write& write) {
+                                 const double done = static_cast<double>(piece) / static_cast<double>(whole.count);
+                                 report(progress_, stage.c_str(), from_ + (to_ - from_) * 0.5 * done);
+                                 whole.write(piece, write);
+                               }};
+    });
     tell(made.path, made.bytes, made.existed, "written");
     return made;
   }
 
-  /// The repacked layers of a packed language model; nothing for a plain one. In int8 and int4 our own kernels read these layers from
-  /// the quantised weights, and only their outline is needed.
+  /// The repacked layers of a packed language model; nothing for a plain one. In int8 and int4 our own kernels read these layers
+  /// from the quantised weights, and only their outline is needed.
   std::optional<graph::PackedWeights> packed_weights() {
     const LanguageSpec& spec = checkpoint_.spec().language;
     if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
     if (precision_ != Precision::fp32) return graph::PackedWeights::outline(spec, checkpoint_.language());
-    const PlanCache::Weights made = weights("language-packed", "language weights", [&](const auto& write, const auto& advance) {
-      graph::write_packed_weights(spec, checkpoint_.language(), write, advance);
-    });
+    const PlanCache::Weights made =
+        weights("language-packed", "language weights", [&] { return graph::packed_pieces(spec, checkpoint_.language()); });
     packed_path_ = real_path(made.path);
     return graph::PackedWeights(made.path, spec.packing_group);
   }
@@ -135,24 +144,50 @@ class PlanMaker {
     if (precision_ == Precision::fp32) return std::nullopt;
     const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_);
     const PlanCache::Weights file =
-        weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&](const auto& write, const auto& advance) {
-          checkpoint_.spec().synthetic ? graph::write_random_weights(layers, write, advance)
-                                       : graph::write_quantized_weights(layers, tensors, write, advance);
+        weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&] {
+          return checkpoint_.spec().synthetic ? graph::random_pieces(layers) : graph::quantized_pieces(layers, tensors);
         });
     return Quantized{file, graph::QuantizedWeights(file.path, layers)};
   }
 
-  std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify) {
+  /// A file of random matrices.
+  struct Drawn {
+    PlanCache::Weights file;
+    TensorStore tensors;
+  };
+
+  /// The matrices of a synthetic checkpoint's graph in fp32; nothing otherwise.
+  std::optional<Drawn> drawn_weights(const char* kind, const Build& build) {
+    if (precision_ != Precision::fp32 || !checkpoint_.spec().synthetic) return std::nullopt;
+    std::vector<graph::LinearUse> uses;
+    graph::BuildOptions record;
+    record.uses = &uses;
+    build(record);
+    Drawn drawn;
+    drawn.file = weights(join(kind, "-drawn"), join(kind, " weights"), [&] { return graph::random_matrices(uses); });
+    drawn.tensors.add_file(drawn.file.path);
+    return drawn;
+  }
+
+  /// `see` gets the quantised weights (null in fp32) before the plan is verified.
+  std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify,
+                                   const See& see = {}) {
     report(progress_, join(kind, " plan").c_str(), from_);
     const std::string label = join(kind, "-", name_of(precision_));
     const std::optional<Quantized> quantized = quantized_weights(kind, tensors, build);
+    const std::optional<Drawn> drawn = drawn_weights(kind, build);
     graph::BuildOptions options;
     Hasher key;  // Plans point into these files.
     key.text(model_).text(packed_path_);
+    if (drawn) {
+      key.text(real_path(drawn->file.path));
+      options.matrices = &drawn->tensors;
+    }
     if (quantized) {
       key.text(real_path(quantized->file.path));
       options.quantized = &quantized->weights;
     }
+    if (see) see(options.quantized);
     std::unique_ptr<plan::Plan> compiled;
     const PlanCache::Entry entry = cache_.get_or_build(label, key.finish().hex(), [&] {
       std::string onnx = graph::serialize(build(options));
@@ -170,6 +205,7 @@ class PlanMaker {
   ProgressListener* progress_;
   std::vector<std::string>* lines_;
   PlanCache cache_;
+  bool images_only_;
   Precision precision_;
   std::string model_, weights_key_;
   std::string packed_path_;  ///< of the repacked layers, once they are there

@@ -47,7 +47,8 @@ PrecisionSizes precision_sizes(const Checkpoint& checkpoint) {
       rest -= parameters;
       of(sizes, Precision::fp32) += is_packed(spec, layer.name) ? packed_bytes(layer, spec.packing_group) : 4 * parameters;
       for (const Precision precision : {Precision::int8, Precision::int4}) {
-        of(sizes, precision) += static_cast<int64_t>(quantized_layer({layer.name, layer.out, layer.in}, spec, precision).shape.bytes());
+        const graph::QuantizedLayer kept = quantized_layer({layer.name, layer.out, layer.in}, spec, precision);
+        of(sizes, precision) += static_cast<int64_t>(kept.shape.bytes());
       }
     }
   }
@@ -76,10 +77,10 @@ PrecisionChoice choose_precision(const PrecisionSizes& sizes, bool synthetic, ui
   fail(ErrorCode::internal, "choose_precision: none");
 }
 
-PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& checkpoint, uint64_t memory) {
+PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& checkpoint, bool images_only, uint64_t memory) {
   const std::optional<Precision> named = parse_precision(asked);
   if (!named) return choose_precision(precision_sizes(checkpoint), checkpoint.spec().synthetic, memory);
-  if (*named == Precision::fp32 && checkpoint.spec().synthetic) {
+  if (*named == Precision::fp32 && checkpoint.spec().synthetic && !images_only) {
     fail(ErrorCode::invalid_argument, "precision: \"", asked, "\", expected int8 or int4, as ", checkpoint.spec().path,
          " is synthetic: its linear layers are drawn at random in these only");
   }

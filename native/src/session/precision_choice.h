@@ -11,9 +11,9 @@
 
 namespace vila {
 
-/// Bytes of a checkpoint's weights in each precision, by parameters alone, in the order of Precision. fp32: 4 bytes a parameter, layers
-/// that the checkpoint packs as packed_weights.h keeps them. int8 and int4: see quantized_layers.h; the rest, embedding table
-/// included, at 8 bits.
+/// Bytes of a checkpoint's weights in each precision, by parameters alone, in the order of Precision. fp32: 4 bytes a parameter,
+/// layers that the checkpoint packs as packed_weights.h keeps them. int8 and int4: see quantized_layers.h; the rest, embedding
+/// table included, at 8 bits.
 using PrecisionSizes = std::array<int64_t, 3>;
 PrecisionSizes precision_sizes(const Checkpoint& checkpoint);
 
@@ -27,8 +27,8 @@ struct PrecisionChoice {
 /// synthetic model has no fp32.
 PrecisionChoice choose_precision(const PrecisionSizes& sizes, bool synthetic, uint64_t memory);
 
-/// As `asked` says (LoadOptions::precision), or for "default" chosen for `memory` bytes. Throws invalid_argument for an unknown name, and
-/// for fp32 where the checkpoint is synthetic.
-PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& checkpoint, uint64_t memory);
+/// As `asked` says (LoadOptions::precision), or for "default" chosen for `memory` bytes. Throws invalid_argument for an unknown name,
+/// and for fp32 of a synthetic checkpoint's language model.
+PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& checkpoint, bool images_only, uint64_t memory);
 
 }  // namespace vila

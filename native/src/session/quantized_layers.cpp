@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/quantized_layers.h"
 
+#include <set>
+#include <string>
+
 #include "checkpoint/needed_tensors.h"
 
 namespace vila {
@@ -18,7 +21,10 @@ std::vector<graph::QuantizedLayer> quantized_layers(const std::function<graph::G
   record.uses = &uses;
   build(record);
   std::vector<graph::QuantizedLayer> layers;
-  for (const graph::LinearUse& use : uses) layers.push_back(quantized_layer(use, language, precision));
+  std::set<std::string> names;
+  for (const graph::LinearUse& use : uses) {
+    if (names.insert(use.name).second) layers.push_back(quantized_layer(use, language, precision));
+  }
   return layers;
 }
 

@@ -12,11 +12,12 @@
 
 namespace vila {
 
-/// How a layer of any of the three graphs is kept in int8 or int4: layers of the decoder's blocks that the checkpoint packs as it packs
-/// them, else 4 bits in the decoder's blocks for int4, else 8.
+/// How a layer of any of the three graphs is kept in int8 or int4: layers of the decoder's blocks that the checkpoint packs as it
+/// packs them, else 4 bits in the decoder's blocks for int4, else 8.
 graph::QuantizedLayer quantized_layer(const graph::LinearUse& use, const LanguageSpec& language, Precision precision);
 
-/// The layers of a graph that `build` makes, in its order, each once.
+/// The layers of a graph that `build` makes, in its order, and for the language model the embedding table; what is used twice, as a
+/// table that is the head too, is there once.
 std::vector<graph::QuantizedLayer> quantized_layers(const std::function<graph::Graph(const graph::BuildOptions&)>& build,
                                                     const LanguageSpec& language, Precision precision);
 

@@ -203,6 +203,9 @@ ModelInfo describe(const Checkpoint& checkpoint) {
     info.hidden_size = to_int32(language.hidden);
     info.eos_ids = language.eos_ids;
     info.kv_bytes_per_token = kv_bytes_per_token(language, Precision::fp32);
+    for (int64_t i = 0; i < language.layers; ++i) {
+      for (const LinearLayer& layer : block_linears(language, i)) info.block_parameters += layer.out * layer.in;
+    }
   }
   if (known.has_vision) {
     info.vision_tower = describe_vision(spec.vision);

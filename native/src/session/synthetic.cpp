@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormat = 1;          // Counts up when other files are written: it is part of the folder's name.
+constexpr int kFormat = 2;          // Counts up when other files are written: it is part of the folder's name.
 constexpr size_t kPiece = 1 << 16;  // numbers written at once
 constexpr float kDeviation = 0.1F;  // of norms around 1 and of biases around 0
 
@@ -112,8 +112,10 @@ void write_tokenizer(const fs::path& folder) {
   write_text(folder / "tokenizer_config.json", R"({"eos_token": null, "pad_token": null, "unk_token": null})");
 }
 
-/// Tables are looked up row by row; every other matrix multiplies, and is a hole.
-bool is_hole(const NeededTensor& tensor) { return tensor.shape.size() == 2 && tensor.name.find("embed") == std::string::npos; }
+/// Matrices are holes, but for the tower's position embeddings.
+bool is_hole(const NeededTensor& tensor) {
+  return tensor.shape.size() == 2 && tensor.name.find("position_embed") == std::string::npos;
+}
 
 uint64_t elements(const NeededTensor& tensor) {
   uint64_t count = 1;

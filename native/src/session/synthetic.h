@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checkpoints of real sizes with random weights, for measuring: configuration, a tokenizer of bytes, and weight files that take
-// little room. The matrices of linear layers are holes in them, as their packed form is drawn at random when plans are made
-// (graph::write_random_weights); embeddings, norms, biases and the like are random numbers in bf16.
+// little room. The matrices of linear layers and the embedding table are holes in them, as their packed form is drawn at random
+// when plans are made (graph::random_pieces); position embeddings, norms, biases and the like are random numbers in bf16.
 #pragma once
 
 #include <string>

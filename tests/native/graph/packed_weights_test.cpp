@@ -40,6 +40,14 @@ LanguageSpec spec_of(const Case& c) {
   return spec;
 }
 
+std::string bytes_of(const graph::WeightsPieces& pieces) {
+  std::string bytes;
+  for (size_t piece = 0; piece < pieces.count; ++piece) {
+    pieces.write(piece, [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); });
+  }
+  return bytes;
+}
+
 /// The file of `matrices` (by layer) as the plan cache would leave it.
 std::filesystem::path write_packed(const TempDir& folder, const Case& c, const std::map<std::string, AwqMatrix>& matrices) {
   std::vector<FileTensor> tensors;
@@ -49,14 +57,9 @@ std::filesystem::path write_packed(const TempDir& folder, const Case& c, const s
   write_safetensors(folder / "model.safetensors", tensors);
   TensorStore store;
   store.add_folder(folder.path().string());
-  std::string bytes;
-  std::vector<double> progress;
-  graph::write_packed_weights(
-      spec_of(c), store, [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); },
-      [&](double done) { progress.push_back(done); });
-  CHECK(progress.size() == 7);
-  CHECK(progress.back() == 1);
-  write_file(folder / "packed.safetensors", bytes + std::string(16, 'c'));
+  const graph::WeightsPieces pieces = graph::packed_pieces(spec_of(c), store);
+  CHECK(pieces.count == 1 + 7);
+  write_file(folder / "packed.safetensors", bytes_of(pieces) + std::string(16, 'c'));
   return folder / "packed.safetensors";
 }
 
@@ -165,10 +168,7 @@ TEST_CASE("layers that are not packed are left out of the file") {
   write_safetensors(folder / "model.safetensors", tensors);
   TensorStore store;
   store.add_folder(folder.path().string());
-  std::string bytes;
-  graph::write_packed_weights(spec, store,
-                              [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }, {});
-  write_file(folder / "packed.safetensors", bytes + std::string(16, '\0'));
+  write_file(folder / "packed.safetensors", bytes_of(graph::packed_pieces(spec, store)) + std::string(16, '\0'));
   const graph::PackedWeights packed((folder / "packed.safetensors").string(), c.group);
   CHECK(packed.contains("model.layers.0.mlp.up_proj"));
   CHECK_FALSE(packed.contains(plain));

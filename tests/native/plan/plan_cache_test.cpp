@@ -3,12 +3,14 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -39,6 +41,36 @@ void write_content(const PlanCache::Write& write) {
 
 void no_write(const PlanCache::Write&) { fail(ErrorCode::internal, "must not be written"); }
 
+/// A file of one piece.
+std::function<PlanCache::Pieces()> one(const std::function<void(const PlanCache::Write&)>& write) {
+  return [write] { return PlanCache::Pieces{1, [write](size_t, const PlanCache::Write& to) { write(to); }}; };
+}
+
+/// A file of five pieces, each twice as long as the one before it, that notes which are asked for. A call of `between` stands in
+/// the middle of piece 3.
+class Five {
+ public:
+  explicit Five(std::function<void()> between = [] {}) : between_(std::move(between)) {}
+  PlanCache::Weights in(const TempDir& temp) {
+    asked.clear();
+    return PlanCache(temp.path().string()).get_or_write("w", "1", [this] {
+      return PlanCache::Pieces{5, [this](size_t piece, const PlanCache::Write& write) {
+                                 asked.push_back(piece);
+                                 const std::string half(size_t{3} << (piece + 15), static_cast<char>('a' + piece));
+                                 write(half.data(), half.size());
+                                 if (piece == 3) between_();
+                                 write(half.data(), half.size());
+                               }};
+    });
+  }
+  std::vector<size_t> asked;
+
+ private:
+  std::function<void()> between_;
+};
+
+using Asked = std::vector<size_t>;
+
 std::string no_build() { fail(ErrorCode::internal, "must not be built"); }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -52,7 +84,7 @@ std::string content_of(const std::string& path) { return read_file(path, 1 << 30
 
 class Lines final : public LogListener {
  public:
-  Lines() { set_log_listener(this, LogLevel::warn); }
+  explicit Lines(LogLevel least = LogLevel::warn) { set_log_listener(this, least); }
   ~Lines() override { set_log_listener(nullptr, LogLevel::error); }
   void on_log(LogLevel, const std::string& message) override {
     const std::lock_guard lock(mutex_);
@@ -141,21 +173,21 @@ TEST_CASE("damaged entries are built again with a warning, every kind of damage"
 TEST_CASE("weights are written once, found again, and end in the checksum of what was written") {
   const TempDir temp;
   PlanCache cache(temp.path().string());
-  const auto written = cache.get_or_write("w", "1", write_content);
+  const auto written = cache.get_or_write("w", "1", one(write_content));
   CHECK(written.path == (temp / "w-1.safetensors").string());
   CHECK(written.bytes == kContent.size() + PlanCache::kChecksumBytes);
   CHECK_FALSE(written.existed);
   const std::string file = content_of(written.path);
   CHECK(file.substr(0, kContent.size()) == kContent);
   CHECK(file.size() == written.bytes);
-  const auto found = PlanCache(temp.path().string()).get_or_write("w", "1", no_write);
+  const auto found = PlanCache(temp.path().string()).get_or_write("w", "1", one(no_write));
   CHECK(found.existed);
   CHECK(found.path == written.path);
   CHECK(found.bytes == written.bytes);
-  CHECK_FALSE(cache.get_or_write("w", "2", [](const PlanCache::Write&) {}).existed);  // nothing but the checksum
-  CHECK(cache.get_or_write("w", "2", no_write).bytes == PlanCache::kChecksumBytes);
+  CHECK_FALSE(cache.get_or_write("w", "2", [] { return PlanCache::Pieces{}; }).existed);  // nothing but the checksum
+  CHECK(cache.get_or_write("w", "2", one(no_write)).bytes == PlanCache::kChecksumBytes);
   CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors", "w-2.safetensors"});
-  CHECK(error_of([&] { cache.get_or_write("a/b", "1", no_write); }) ==
+  CHECK(error_of([&] { cache.get_or_write("a/b", "1", one(no_write)); }) ==
         "10:plan cache: label \"a/b\" is no file name of letters, digits, _ and -");
 }
 
@@ -164,31 +196,105 @@ TEST_CASE("weights larger than a read are compared to their end") {
   PlanCache cache(temp.path().string());
   const std::string megabytes(5 * (size_t{1} << 20) / 2, 'm');
   const auto write = [&](const PlanCache::Write& to) { to(megabytes.data(), megabytes.size()); };
-  const std::string path = cache.get_or_write("w", "1", write).path;
-  CHECK(cache.get_or_write("w", "1", no_write).existed);
+  const std::string path = cache.get_or_write("w", "1", one(write)).path;
+  CHECK(cache.get_or_write("w", "1", one(no_write)).existed);
   std::string bytes = content_of(path);
   bytes[bytes.size() - PlanCache::kChecksumBytes - 1] = 'n';
   write_file(path, bytes);
-  CHECK_FALSE(cache.get_or_write("w", "1", write).existed);
+  CHECK_FALSE(cache.get_or_write("w", "1", one(write)).existed);
 }
 
 TEST_CASE("writing weights that throws leaves nothing, and the next one works") {
   const TempDir temp;
   PlanCache cache(temp.path().string());
   CHECK(error_of([&] {
-          cache.get_or_write("w", "1", [](const PlanCache::Write& write) {
+          cache.get_or_write("w", "1", one([](const PlanCache::Write& write) {
             write("half", 4);
-            fail(ErrorCode::cancelled, "stopped");
-          });
-        }) == "8:stopped");
+            fail(ErrorCode::bad_file, "broken");
+          }));
+        }) == "4:broken");
   CHECK(names_in(temp.path()).empty());
-  CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+  const auto broken = []() -> PlanCache::Pieces { fail(ErrorCode::bad_file, "broken"); };
+  CHECK(error_of([&] { cache.get_or_write("w", "1", broken); }) == "4:broken");
+  CHECK(names_in(temp.path()).empty());
+  CHECK_FALSE(cache.get_or_write("w", "1", one(write_content)).existed);
+}
+
+TEST_CASE("weights that a killed process had begun are gone on with behind the last whole piece, and become the same file") {
+  const TempDir temp, undisturbed;
+  Lines lines(LogLevel::info);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    Five([] { ::raise(SIGKILL); }).in(temp);
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+  CHECK_FALSE(fs::exists(temp / "w-1.safetensors"));
+  CHECK(fs::file_size(temp / "w-1.safetensors.partial") == size_t{3} << 18);  // pieces 0 to 2 and half of piece 3 ...
+  Five rest;
+  const auto written = rest.in(temp);
+  CHECK(rest.asked == Asked{3, 4});
+  CHECK_FALSE(written.existed);
+  CHECK(lines.take() == std::vector<std::string>{written.path + ": goes on behind 3 of 5 pieces that are there"});
+  CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors"});
+  Five whole;
+  const auto other = whole.in(undisturbed);
+  CHECK(whole.asked == Asked{0, 1, 2, 3, 4});
+  CHECK(content_of(written.path) == content_of(other.path));
+  CHECK(written.bytes == other.bytes);
+  CHECK(lines.take().empty());
+}
+
+TEST_CASE("what was begun is compared before it is gone on with") {
+  const auto piece_end = [](size_t piece) { return (size_t{6} << 15) * ((size_t{2} << piece) - 1); };
+  struct Harm {
+    const char* name;
+    std::function<void(const fs::path& partial, const fs::path& list)> apply;
+    Asked asked;
+  };
+  const auto flip = [](const fs::path& path, size_t at) {
+    std::string bytes = content_of(path.string());
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    write_file(path, bytes);
+  };
+  const Harm harms[] = {
+      {"none", [](const auto&, const auto&) {}, {3, 4}},
+      {"a byte of piece 1", [&](const auto& partial, const auto&) { flip(partial, piece_end(0)); }, {1, 2, 3, 4}},
+      {"the last byte of piece 2", [&](const auto& partial, const auto&) { flip(partial, piece_end(2) - 1); }, {2, 3, 4}},
+      {"a byte of the piece that was not whole", [&](const auto& partial, const auto&) { flip(partial, piece_end(2)); }, {3, 4}},
+      {"cut within piece 2", [&](const auto& partial, const auto&) { fs::resize_file(partial, piece_end(2) - 1); }, {2, 3, 4}},
+      {"empty", [&](const auto& partial, const auto&) { fs::resize_file(partial, 0); }, {0, 1, 2, 3, 4}},
+      {"gone", [&](const auto& partial, const auto&) { fs::remove(partial); }, {0, 1, 2, 3, 4}},
+      {"no list", [&](const auto&, const auto& list) { fs::remove(list); }, {0, 1, 2, 3, 4}},
+      {"a torn list", [&](const auto&, const auto& list) { fs::resize_file(list, fs::file_size(list) - 1); }, {2, 3, 4}},
+      {"a wrong size in the list", [&](const auto&, const auto& list) { flip(list, 24 + 7); }, {1, 2, 3, 4}},
+      {"a wrong checksum in the list", [&](const auto&, const auto& list) { flip(list, 8); }, {0, 1, 2, 3, 4}},
+      {"a list that goes on",
+       [&](const auto&, const auto& list) { write_file(list, content_of(list.string()) + std::string(500, 'x')); },
+       {3, 4}}};
+  const TempDir undisturbed;
+  Five whole;
+  const std::string good = content_of(whole.in(undisturbed).path);
+  for (const Harm& harm : harms) {
+    CAPTURE(harm.name);
+    const TempDir temp;
+    CHECK(error_of([&] { Five([] { fail(ErrorCode::cancelled, "stopped"); }).in(temp); }) == "8:stopped");
+    CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors.partial", "w-1.safetensors.partial.done"});
+    harm.apply(temp / "w-1.safetensors.partial", temp / "w-1.safetensors.partial.done");
+    Five rest;
+    CHECK(content_of(rest.in(temp).path) == good);
+    CHECK(rest.asked == harm.asked);
+    CHECK(names_in(temp.path()) == std::vector<std::string>{"w-1.safetensors"});
+  }
 }
 
 TEST_CASE("damaged or missing weights are written again, every kind of damage") {
   const TempDir temp;
   PlanCache cache(temp.path().string());
-  const std::string path = cache.get_or_write("w", "1", write_content).path;
+  const std::string path = cache.get_or_write("w", "1", one(write_content)).path;
   const std::string good = content_of(path);
   std::vector<std::string> damaged{
       "", "x", good.substr(0, good.size() - 1), good.substr(1), good + "x", good.substr(0, 16), std::string(good.size(), '\0')};
@@ -200,13 +306,13 @@ TEST_CASE("damaged or missing weights are written again, every kind of damage") 
   Lines lines;
   for (const std::string& bytes : damaged) {
     write_file(path, bytes);
-    CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+    CHECK_FALSE(cache.get_or_write("w", "1", one(write_content)).existed);
     CHECK(lines.take() == std::vector<std::string>{
                               path + ": the cached weights are damaged (their checksum does not match); they are written again"});
     CHECK(content_of(path) == good);
   }
   fs::remove(path);
-  CHECK_FALSE(cache.get_or_write("w", "1", write_content).existed);
+  CHECK_FALSE(cache.get_or_write("w", "1", one(write_content)).existed);
   CHECK(lines.take().empty());
 }
 
@@ -216,11 +322,11 @@ TEST_CASE("threads that race for weights write them once") {
   std::vector<std::thread> threads;
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&] {
-      const auto weights = PlanCache(temp.path().string()).get_or_write("w", "1", [&](const PlanCache::Write& write) {
+      const auto weights = PlanCache(temp.path().string()).get_or_write("w", "1", one([&](const PlanCache::Write& write) {
         ++writes;
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         write_content(write);
-      });
+      }));
       existed += weights.existed ? 1 : 0;
     });
   }

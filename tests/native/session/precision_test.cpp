@@ -2,10 +2,16 @@
 // Quantised plans against the plain forward pass on the weights that they stand for.
 #include <doctest/doctest.h>
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "checkpoint/checkpoint.h"
+#include "common/mapped_file.h"
 #include "kernels/packed_matrix.h"
 #include "reference/forward.h"
 #include "support/checkpoint_writer.h"
@@ -40,8 +46,7 @@ void round_file(const fs::path& file, const std::string& precision) {
   std::vector<FileTensor> tensors;
   for (const auto& [name, tensor] : store.all()) {
     std::vector<float> values = tensor.to_float();
-    const bool table = name.find("embed") != std::string::npos && name.find("head") == std::string::npos;
-    if (tensor.shape.size() == 2 && !table) {
+    if (tensor.shape.size() == 2 && name.find("position_embed") == std::string::npos) {
       const bool block = name.starts_with("model.layers.");
       round_weights(values, tensor.shape[1], precision == "int4" && block ? 4 : 8);
     }
@@ -110,6 +115,85 @@ TEST_CASE("quantised plans compute what the rounded weights say, but for 8-bit a
   }
 }
 
+TEST_CASE("a head that is the embedding table shares one packed matrix with it") {
+  const TempDir dir;
+  RandomCheckpoint shape;
+  shape.tokenizer = data("cases/vila10-clip-linear/model");
+  shape.hidden = 96, shape.heads = 4, shape.intermediate = 208, shape.tied_head = true;
+  write_checkpoint(dir / "model", shape);
+  write_checkpoint(dir / "rounded", shape);
+  for (const auto& entry : fs::recursive_directory_iterator(dir / "rounded")) {
+    if (entry.path().extension() == ".safetensors") round_file(entry.path(), "int8");
+  }
+  const reference::PlainModel plain(dir / "rounded");
+  LoadOptions options;
+  options.cache_dir = (dir / "cache").string();
+  options.precision = "int8";
+  const Model model = Model::load((dir / "model").string(), options, nullptr);
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_text("What is this?");
+  Session session = model.new_session();
+  session.prefill(prompt);
+  const reference::Matrix logits = plain.language.logits(plain.splice(model.tokenize(prompt).input_ids, {}));
+  CHECK(cosine(session.logits(), {logits[logits.rows - 1], logits[logits.rows - 1] + logits.cols}) > 0.999);
+  for (const auto& entry : fs::directory_iterator(dir / "cache")) {
+    if (!entry.path().filename().string().starts_with("language-int8") || entry.path().extension() != ".safetensors") continue;
+    TensorStore store;
+    store.add_file(entry.path().string());
+    CHECK(store.contains("model.embed_tokens.int8"));
+    CHECK_FALSE(store.contains("lm_head.int8"));
+  }
+}
+
+TEST_CASE("quantising goes on where a killed process has stopped, and gives the same files") {
+  const TempDir dir;
+  RandomCheckpoint shape;
+  shape.tokenizer = data("cases/vila10-clip-linear/model");
+  write_checkpoint(dir / "model", shape);
+  const std::string folder = (dir / "model").string();
+  LoadOptions options;
+  options.precision = "int4";
+  struct Killer : ProgressListener {
+    int left = 8;
+    bool on_progress(const std::string& stage, double) override {
+      if (stage == "vision weights" && --left == 0) ::raise(SIGKILL);
+      return true;
+    }
+  } killer;
+  options.cache_dir = (dir / "killed").string();
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // Dies before a plan is compiled.
+    Model::compile(folder, options, &killer);
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+  struct Counter : ProgressListener {
+    std::map<std::string, int> steps;
+    bool on_progress(const std::string& stage, double) override {
+      ++steps[stage];
+      return true;
+    }
+  } rest, whole;
+  Model::compile(folder, options, &rest);
+  options.cache_dir = (dir / "undisturbed").string();
+  Model::compile(folder, options, &whole);
+  // The header and six layers were whole when the eighth piece began.
+  CHECK(rest.steps["vision weights"] == whole.steps["vision weights"] - 7);
+  CHECK(rest.steps["language weights"] == whole.steps["language weights"]);
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(dir / "undisturbed")) {
+    if (entry.path().extension() != ".safetensors") continue;
+    ++files;
+    CHECK(read_file(entry.path().string(), 1 << 30) == read_file((dir / "killed" / entry.path().filename()).string(), 1 << 30));
+  }
+  CHECK(files == 3);
+  for (const auto& entry : fs::directory_iterator(dir / "killed"))
+    CHECK(entry.path().filename().string().find("partial") == std::string::npos);
+}
+
 TEST_CASE("a packed checkpoint keeps its own codes and groups in int8 and int4") {
   for (const auto& [packing, group] : {std::pair{AwqPacking::llm_awq_v2, 64}, std::pair{AwqPacking::llm_awq_v2, 128},
                                        std::pair{AwqPacking::llm_awq_v1, 128}, std::pair{AwqPacking::awq_gemm, 64}}) {
@@ -171,8 +255,8 @@ TEST_CASE("the weights of a quantised plan are written once and are as small as 
     const std::string name = entry.path().filename().string();
     if (name.starts_with("language-int4") && name.ends_with(".safetensors")) language = entry.file_size();
   }
-  // 4 bits and a 16th of fp16 scales in the blocks, 8 bits in the head.
-  const double blocks = 4.0 * (4 * 256 * 256 + 3 * 256 * 704), head = 640.0 * 256;
+  // 4 bits and a 16th of fp16 scales in the blocks, 8 bits in the head and the embedding table.
+  const double blocks = 4.0 * (4 * 256 * 256 + 3 * 256 * 704), head = 2 * 640.0 * 256;
   CHECK(static_cast<double>(language) > blocks * 4.5 / 8 + head * 8.5 / 8);
   CHECK(static_cast<double>(language) < 1.02 * (blocks * 4.5 / 8 + head * 8.5 / 8) + 20000);
 }

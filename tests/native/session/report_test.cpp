@@ -218,6 +218,8 @@ TEST_CASE("report: the releases in their real sizes") {
     CHECK(report.language.bytes == 2 * wanted.language_parameters);
     CHECK(report.vision.parameters == wanted.tower_parameters);
     CHECK(report.projector.bytes == wanted.projector_bytes);
+    const int64_t outside = (release.shape.qwen2 ? 28 * (3584 + 2 * 512) : 0) + (2 * release.shape.layers + 1) * release.shape.hidden;
+    CHECK(report.info.block_parameters == report.language.parameters - 2 * embedding(release) - outside);  // biases and norms
     CHECK(report.info.parameters == report.language.parameters + report.vision.parameters + report.projector.parameters);
     CHECK(at_most_more(report.file_bytes, wanted.file_bytes, 1 << 18));  // the files' headers
     CHECK(report.info.kv_bytes_per_token == 2 * wanted.kv_bytes_fp16);
@@ -258,13 +260,15 @@ TEST_CASE("report: the precision that the memory allows, and why") {
   Release release = vila15_3b();
   const TempDir dir;
   const auto report = [&](double gigabytes) { return report_of(dir / "model", release, static_cast<uint64_t>(gigabytes * 1e9)); };
-  // 3117.7 million parameters: 4 bytes each, or a byte and a 16th, or in the decoder's blocks, 2537.6 million, half a byte and a 16th.
+  // 3117.7 million parameters: 4 bytes each, or a byte and a 16th, or in the decoder's blocks, 2537.6 million, half a byte and a
+  // 16th.
   CHECK(report(21).info.precision == "fp32");
   CHECK(report(21).precision_reason == "fp32 takes 12.5 GB, within 0.6 of the memory (21.0 GB)");
   CHECK(report(20).info.precision == "int8");
   CHECK(report(20).precision_reason == "fp32 takes 12.5 GB, int8 takes 3.31 GB, within 0.6 of the memory (20.0 GB)");
   CHECK(report(5).info.precision == "int4");
-  CHECK(report(5).precision_reason == "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, within 0.6 of the memory (5.00 GB)");
+  CHECK(report(5).precision_reason ==
+        "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, within 0.6 of the memory (5.00 GB)");
   CHECK(report(1).info.precision == "int4");
   CHECK(report(1).precision_reason ==
         "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, also more than 0.6 of the memory (1.00 GB)");
@@ -289,6 +293,12 @@ TEST_CASE("report: a packed release in int4 keeps its groups of 128 with two fp1
   const double blocks = 32.0 * (4 * 2560 * 2560 + 3 * 2560 * 6912);
   const double others = static_cast<double>(report.info.parameters - 32000 * 2560) - blocks;
   CHECK(std::abs(static_cast<double>(report.weight_memory_bytes) / (blocks * (4 + 32.0 / 128) / 8 + others * 8.5 / 8) - 1) < 0.01);
+}
+
+TEST_CASE("int8 peak: a rate, and threads that are none") {
+  CHECK(int8_peak(1) > 1e6);
+  CHECK(int8_peak(0) > 1e6);
+  CHECK(error_of([] { int8_peak(-1); }) == "1:threads: -1, expected 0 to 1024");
 }
 
 TEST_CASE("report: a synthetic model never runs in fp32") {

@@ -139,6 +139,32 @@ TEST_CASE("synthetic: fp32 is refused") {
   CHECK(error_of([&] { Model::compile(folder, options_of(dir, "fp32"), nullptr); }) == refused);
 }
 
+TEST_CASE("synthetic: images only, also in fp32, as random each time") {
+  const TempDir dir;
+  const std::string folder = (dir / "model").string();
+  write_synthetic(small("vila1.5-3b"), folder);
+  LoadOptions options = options_of(dir, "fp32");
+  options.images_only = true;
+  const std::vector<std::string> lines = Model::compile(folder, options, nullptr);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0].starts_with("vision-drawn-"));
+  CHECK(lines[1].starts_with("vision-fp32-"));
+  CHECK(lines[2].starts_with("projector-drawn-"));
+  CHECK(lines[3].starts_with("projector-fp32-"));
+  const Model model = Model::load(folder, options, nullptr);
+  CHECK(model.info().precision == "fp32");
+  const EncodedImage image = model.encode_image(grey_image());
+  CHECK(reasonable(image.vision_features, 100));
+  CHECK(deviation(image.vision_features) > 0.1);
+  CHECK(deviation(image.projected) > 0.01);
+  CHECK(error_of([&] { model.new_session(); }) == "5:session: the model was loaded for images only (images_only)");
+  options.cache_dir = (dir / "again").string();
+  CHECK(Model::load(folder, options, nullptr).encode_image(grey_image()).projected == image.projected);
+  options.precision = "int8";
+  CHECK(Model::compile(folder, options, nullptr).size() == 4);
+  CHECK(deviation(Model::load(folder, options, nullptr).encode_image(grey_image()).projected) > 0.01);
+}
+
 TEST_CASE("synthetic: one id a byte") {
   const TempDir dir;
   write_synthetic(small("vila1.5-3b"), dir.path().string());
@@ -150,7 +176,7 @@ TEST_CASE("synthetic: one id a byte") {
   CHECK(tokenizer.decode(ids, false) == text);
 }
 
-TEST_CASE("synthetic: files hold tables and vectors, linear layers are holes") {
+TEST_CASE("synthetic: files hold vectors and position embeddings, other matrices are holes") {
   const TempDir dir;
   SyntheticModel model = small("vila1.5-3b");
   model.language.update({{"hidden_size", 2048}, {"intermediate_size", 4096}});
@@ -159,8 +185,10 @@ TEST_CASE("synthetic: files hold tables and vectors, linear layers are holes") {
   CHECK(checkpoint->spec().synthetic);
   const TensorStore& language = checkpoint->language();
   CHECK(reasonable(language.get("model.layers.0.mlp.up_proj.weight").to_float(), 1e-30F));
-  const std::vector<float> table = language.get("model.embed_tokens.weight").to_float();
-  CHECK(std::abs(deviation(table) - 1) < 0.01);
+  CHECK(reasonable(language.get("model.embed_tokens.weight").to_float(), 1e-30F));
+  const std::vector<float> table =
+      checkpoint->vision().get("vision_tower.vision_model.embeddings.position_embedding.weight").to_float();
+  CHECK(std::abs(deviation(table) - 1) < 0.05);
   const std::vector<float> norm = language.get("model.norm.weight").to_float();
   CHECK(std::abs(deviation(norm) - 0.1) < 0.01);
   CHECK(std::abs(norm[0] - 1) < 0.2);
@@ -174,7 +202,7 @@ TEST_CASE("synthetic: the cache has one folder a model, written once") {
   const TempDir dir;
   const SyntheticModel model = small("vila1.5-3b");
   const std::string folder = cached_synthetic(model, dir.path().string());
-  CHECK(folder == (dir / "synthetic-1-vila1.5-3b").string());
+  CHECK(folder == (dir / "synthetic-2-vila1.5-3b").string());
   const auto written = fs::last_write_time(folder + "/config.json");
   CHECK(cached_synthetic(model, dir.path().string()) == folder);
   CHECK(fs::last_write_time(folder + "/config.json") == written);
