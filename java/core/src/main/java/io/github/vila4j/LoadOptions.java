@@ -17,6 +17,7 @@ public final class LoadOptions {
   private final int contextLength;
   private final long imageCacheBytes;
   private final String promptTemplate;
+  private final boolean imagesOnly;
 
   private LoadOptions(Builder builder) {
     backend = builder.backend;
@@ -26,6 +27,7 @@ public final class LoadOptions {
     contextLength = builder.contextLength;
     imageCacheBytes = builder.imageCacheBytes;
     promptTemplate = builder.promptTemplate;
+    imagesOnly = builder.imagesOnly;
   }
 
   /**
@@ -60,6 +62,7 @@ public final class LoadOptions {
     builder.contextLength = contextLength;
     builder.imageCacheBytes = imageCacheBytes;
     builder.promptTemplate = promptTemplate;
+    builder.imagesOnly = imagesOnly;
     return builder;
   }
 
@@ -126,6 +129,15 @@ public final class LoadOptions {
     return promptTemplate;
   }
 
+  /**
+   * Whether only the vision tower and the projector are loaded.
+   *
+   * @return whether sessions are refused
+   */
+  public boolean imagesOnly() {
+    return imagesOnly;
+  }
+
   /** The native options; the caller closes them. */
   io.github.vila4j.internal.LoadOptions toNative() {
     io.github.vila4j.internal.LoadOptions options = new io.github.vila4j.internal.LoadOptions();
@@ -140,6 +152,7 @@ public final class LoadOptions {
       options.context_length(contextLength);
       options.image_cache_bytes(imageCacheBytes);
       options.prompt_template(templateText);
+      options.images_only(imagesOnly);
       return options;
     } catch (Throwable e) {
       options.close();
@@ -156,6 +169,7 @@ public final class LoadOptions {
     private int contextLength = 0;
     private long imageCacheBytes = 256L << 20;
     private String promptTemplate = "";
+    private boolean imagesOnly = false;
 
     private Builder() {}
 
@@ -235,6 +249,18 @@ public final class LoadOptions {
      */
     public Builder promptTemplate(String promptTemplate) {
       this.promptTemplate = Objects.requireNonNull(promptTemplate, "promptTemplate");
+      return this;
+    }
+
+    /**
+     * Loads only the vision tower and the projector: {@link VilaModel#encodeImage} works, sessions throw
+     * {@link UnsupportedException}.
+     *
+     * @param imagesOnly whether to leave out the language model
+     * @return this
+     */
+    public Builder imagesOnly(boolean imagesOnly) {
+      this.imagesOnly = imagesOnly;
       return this;
     }
 

@@ -27,6 +27,7 @@ import java.util.stream.IntStream;
  * @param weightBytes bytes of the weights in the checkpoint
  * @param kvBytesPerToken bytes of cache that each position takes
  * @param parameters number of parameters
+ * @param blockParameters those of the decoder blocks' linear layers: multiply-accumulates of a position, attention aside
  */
 public record ModelInfo(
     String path,
@@ -48,7 +49,8 @@ public record ModelInfo(
     List<Integer> eosIds,
     long weightBytes,
     long kvBytesPerToken,
-    long parameters) {
+    long parameters,
+    long blockParameters) {
   static ModelInfo of(io.github.vila4j.internal.ModelInfo info) {
     return new ModelInfo(
         Text.take(info.path()),
@@ -70,6 +72,7 @@ public record ModelInfo(
         IntStream.of(NativeArrays.take(info.eos_ids())).boxed().toList(),
         info.weight_bytes(),
         info.kv_bytes_per_token(),
-        info.parameters());
+        info.parameters(),
+        info.block_parameters());
   }
 }

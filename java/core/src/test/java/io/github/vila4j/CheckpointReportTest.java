@@ -35,6 +35,8 @@ class CheckpointReportTest {
       bytes += part.bytes();
     }
     assertEquals(described.parameters(), parameters);
+    // 3 layers of 64 channels with 4 heads, 2 key/value heads and 176 channels within.
+    assertEquals(3 * (64 * (64 + 32 + 32 + 64) + 3 * 64 * 176), described.blockParameters());
     assertEquals(described.weightBytes(), bytes);
     assertTrue(report.fileBytes() >= bytes);
     assertEquals("byte-level BPE, tokenizer.json", report.tokenizer());

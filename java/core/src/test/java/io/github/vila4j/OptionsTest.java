@@ -95,10 +95,11 @@ class OptionsTest {
             .contextLength(5)
             .imageCacheBytes(1L << 33)
             .promptTemplate("t")
+            .imagesOnly(true)
             .build();
     assertEquals(Optional.of(Path.of("/c")), options.cacheDir());
     try (var arrived = options.toBuilder().build().toNative()) {
-      assertEquals("b p /c 4 5 " + (1L << 33) + " t", describe(arrived));
+      assertEquals("b p /c 4 5 " + (1L << 33) + " t true", describe(arrived));
     }
   }
 
@@ -112,7 +113,8 @@ class OptionsTest {
             "" + o.threads(),
             "" + o.context_length(),
             "" + o.image_cache_bytes(),
-            Text.take(o.prompt_template())));
+            Text.take(o.prompt_template()),
+            "" + o.images_only()));
   }
 
   @Test

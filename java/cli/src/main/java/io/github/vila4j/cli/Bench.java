@@ -30,8 +30,8 @@ import picocli.CommandLine.Option;
     name = "bench",
     description =
         "Measures loading (with plans in the cache), image encoding, prefill, decoding, and the time to the first token of a turn "
-            + "with an image: afresh, with the image's tokens cached, and of another question about the same image. Medians of "
-            + "several runs, one request at a time.")
+            + "with an image: afresh, with the image's tokens cached, and of another question about the same image; and what the "
+            + "machine's memory and its 8-bit products reach. Medians of several runs, one request at a time.")
 final class Bench extends BaseCommand {
   private static final int SHORT_PROMPT = 10;
   private static final int LONG_PROMPT = 256;
@@ -47,6 +47,11 @@ final class Bench extends BaseCommand {
           "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b or vila-7b, for --precision int8 or int4; "
               + "written into the cache once.")
   private String synthetic;
+
+  @Option(
+      names = "--compare-fp32",
+      description = "Also encode the image in fp32 in each run, and print the ratio of the two times.")
+  private boolean compareFp32;
 
   @Option(names = "--image", paramLabel = "FILE", description = "The image to encode; a made-up one unless given.")
   private Path image;
@@ -81,7 +86,8 @@ final class Bench extends BaseCommand {
       long weightBytes = languageWeights(model.compile(checkpoint, interruption));
       long start = System.nanoTime();
       try (VilaModel loaded = model.load(checkpoint, interruption);
-          VilaSession session = loaded.newSession()) {
+          VilaSession session = loaded.newSession();
+          Fp32Images fp32 = new Fp32Images(() -> model.loadImages("fp32", checkpoint, interruption))) {
         double loadSeconds = seconds(start);
         interruption.cancelWith(session::cancel);
         session.generate(prompt(loaded, 'a', SHORT_PROMPT), fresh(1));
@@ -95,11 +101,15 @@ final class Bench extends BaseCommand {
           if (interruption.isRequested()) {
             throw new FailureException("interrupted");
           }
-          if (memory == null) { // The run to warm up has done what the others do; the arrays are no part of the engine's memory.
+          if (memory == null) { // The run to warm up has done what the others do; what is made for comparison comes after it.
             figures.put("peak_rss_bytes", peakRss());
             memory = new MemoryBandwidth(model.threads() > 0 ? model.threads() : Runtime.getRuntime().availableProcessors());
           }
-          measureMemory(memory, weightBytes);
+          measureMemory(memory, weightBytes - tableBytes(checkpoint, loaded.info()));
+          measureProducts(loaded.info());
+          if (compareFp32) {
+            compareWithFp32(fp32, variant(picture, run));
+          }
           if (run < 0) {
             samples.clear();
           }
@@ -146,14 +156,34 @@ final class Bench extends BaseCommand {
     sample("first_token_cached_prefix_seconds", time(() -> session.generate(another, options(1).reusePrefix(true).build())));
   }
 
-  /** What decoding reads at least is the language model's packed weights, once per token. */
+  /** What decoding reads at least is the packed weights of the language model's layers, once per token. */
   private void measureMemory(MemoryBandwidth memory, long weightBytes) {
     double bandwidth = memory.measure();
     sample("memory_bytes_per_second", bandwidth);
     if (weightBytes > 0) {
-      List<Double> decode = samples.get("decode_tokens_per_second");
-      sample("decode_share_of_memory_bandwidth", decode.get(decode.size() - 1) * weightBytes / bandwidth);
+      sample("decode_share_of_memory_bandwidth", last("decode_tokens_per_second") * weightBytes / bandwidth);
     }
+  }
+
+  /** What products of 8-bit numbers reach here, and how much of it a quantised prefill does: in each position, the decoder's layers. */
+  private void measureProducts(ModelInfo info) {
+    double peak = Vila.int8Peak(model.threads());
+    sample("int8_multiply_accumulates_per_second", peak);
+    if (!info.precision().startsWith("fp32")) {
+      sample("prefill_share_of_int8_peak", last("prefill_tokens_per_second") * info.blockParameters() / peak);
+    }
+  }
+
+  /** The same picture in fp32; it must be new to that model, too. */
+  private void compareWithFp32(Fp32Images fp32, VilaImage picture) {
+    double seconds = fp32.seconds(picture);
+    sample("image_fp32_seconds", seconds);
+    sample("image_fp32_to_chosen_ratio", seconds / last("image_seconds"));
+  }
+
+  private double last(String name) {
+    List<Double> values = samples.get(name);
+    return values.get(values.size() - 1);
   }
 
   private void sample(String name, double value) {
@@ -163,6 +193,13 @@ final class Bench extends BaseCommand {
   /** Bytes of the files of quantised weights beside the language model's plan; 0 where it has none. */
   private static long languageWeights(List<String> plans) {
     return plans.stream().map(LANGUAGE_WEIGHTS::matcher).filter(Matcher::matches).mapToLong(m -> Long.parseLong(m.group(1))).sum();
+  }
+
+  /** Bytes of quantised weights that decoding does not read: an embedding table that is not the head, a byte and a 16th a number. */
+  private static long tableBytes(Path checkpoint, ModelInfo info) {
+    long table = (long) info.vocabSize() * info.hiddenSize();
+    boolean ownHead = Vila.inspect(checkpoint).language().parameters() >= info.blockParameters() + 2 * table;
+    return ownHead && !info.precision().startsWith("fp32") ? table + table / 16 : 0;
   }
 
   private static GenerationOptions.Builder options(int maxNewTokens) {
@@ -199,7 +236,7 @@ final class Bench extends BaseCommand {
     return count / Math.max(seconds, 1e-9);
   }
 
-  private static double time(Runnable work) {
+  static double time(Runnable work) {
     long start = System.nanoTime();
     work.run();
     return seconds(start);

@@ -79,6 +79,14 @@ final class ModelOptions {
     }
   }
 
+  /** Its vision tower and projector in another precision. */
+  VilaModel loadImages(String otherPrecision, Path checkpoint, Interruption interruption) {
+    LoadOptions options = toLoadOptions().toBuilder().precision(otherPrecision).imagesOnly(true).build();
+    try (Progress progress = new Progress("loading")) {
+      return Vila.load(checkpoint, options, listener(progress, interruption));
+    }
+  }
+
   /** Compiles a checkpoint's plans likewise; returns a line each. */
   List<String> compile(Path checkpoint, Interruption interruption) {
     try (Progress progress = new Progress("compiling")) {

@@ -374,6 +374,7 @@ class MainTest {
             "first_token_cached_image_seconds",
             "first_token_cached_prefix_seconds",
             "memory_bytes_per_second",
+            "int8_multiply_accumulates_per_second",
             "peak_rss_bytes")) {
       assertTrue(figures.get(name).getAsDouble() > 0, name);
     }
@@ -382,9 +383,18 @@ class MainTest {
     assertTrue(figures.get("turn_image_tokens").getAsInt() > 0);
     assertTrue(figures.get("turn_text_tokens").getAsInt() >= 45);
     assertFalse(figures.has("decode_share_of_memory_bandwidth"), "fp32 has no packed weights");
-    String table = Run.ok("bench", "--model", Run.SIGLIP, "--precision", "int8", "--runs", "1", "--tokens", "2");
-    assertTrue(table.contains("\ndecode tokens per second "), table);
-    assertTrue(table.contains("\ndecode share of memory bandwidth "), table);
+    assertFalse(figures.has("prefill_share_of_int8_peak"), "fp32 has no products of 8-bit numbers");
+    assertFalse(figures.has("image_fp32_seconds"), "only where it is asked for");
+    String table = Run.ok("bench", "--model", Run.SIGLIP, "--precision", "int8", "--runs", "1", "--tokens", "2", "--compare-fp32");
+    for (String name :
+        List.of(
+            "decode tokens per second",
+            "decode share of memory bandwidth",
+            "prefill share of int8 peak",
+            "image fp32 seconds",
+            "image fp32 to chosen ratio")) {
+      assertTrue(table.contains("\n" + name + " "), table);
+    }
   }
 
   @Test
