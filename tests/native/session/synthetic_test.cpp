@@ -186,8 +186,7 @@ TEST_CASE("synthetic: files hold vectors and position embeddings, other matrices
   const TensorStore& language = checkpoint->language();
   CHECK(reasonable(language.get("model.layers.0.mlp.up_proj.weight").to_float(), 1e-30F));
   CHECK(reasonable(language.get("model.embed_tokens.weight").to_float(), 1e-30F));
-  const std::vector<float> table =
-      checkpoint->vision().get("vision_tower.vision_model.embeddings.position_embedding.weight").to_float();
+  const std::vector<float> table = checkpoint->vision().get("vision_model.embeddings.position_embedding.weight").to_float();
   CHECK(std::abs(deviation(table) - 1) < 0.05);
   const std::vector<float> norm = language.get("model.norm.weight").to_float();
   CHECK(std::abs(deviation(norm) - 0.1) < 0.01);

@@ -272,7 +272,7 @@ class MainTest {
     assertTrue(text.contains("\ntemplates          vicuna_v1, vicuna_v1_nosys, "), text);
     assertTrue(text.contains("\ntokenizer          byte-level BPE, tokenizer.json, "), text);
     assertTrue(text.contains("\nprecision          fp32 (fp32 takes "), text);
-    assertTrue(text.contains(" kB, within 0.6 of the memory ("), text);
+    assertTrue(text.contains(", within 0.6 of the memory ("), text);
     // 2 * 3 layers * 2 heads * 16 numbers of 4 bytes, 1024 times.
     assertTrue(text.contains("\nKV cache           786 kB per 1k tokens\n"), text);
     assertTrue(text.endsWith("\nlongest context    4096 tokens, KV cache 3.15 MB"), text);
