@@ -237,6 +237,22 @@ public final class Items {
     return new Item(Task.MULTI_SAME, List.of(one, two), marked(List.of(turn), 2));
   }
 
+  /**
+   * A conversation about two images that are the same or differ in one way: whether they do, and if so in what.
+   *
+   * @return an item of the chat task
+   */
+  public Item compared() {
+    Item item = rng.chance(0.3) ? same() : changed();
+    List<Turn> turns = new ArrayList<>();
+    boolean same = item.expected().equals("same");
+    turns.add(new Turn("Are the two images the same or different?", same ? "same" : "different"));
+    if (item.task() == Task.MULTI_CHANGED) {
+      turns.add(new Turn("What changed?", item.expected()));
+    }
+    return new Item(Task.CHAT, item.scenes(), marked(turns, 2));
+  }
+
   private Item changed() {
     Scene one = maker.scene(rng.between(1, 4));
     String kind = rng.pick("colour", "shape", "size", "place", "added", "removed");

@@ -7,7 +7,7 @@ import java.util.List;
 /** The words of the world that name no property. */
 public final class Words {
   /** Words that are written in images. */
-  static final List<String> WRITTEN =
+  public static final List<String> WRITTEN =
       List.of(
           "cat", "dog", "sun", "moon", "tree", "fish", "bird", "book", "door", "rain", "snow", "wind", "ship", "road", "lamp",
           "milk", "tea", "cup", "hat", "key", "map", "net", "owl", "pen", "fox", "box", "jam", "zoo", "ice", "egg", "go", "up", "no", "yes",

@@ -21,8 +21,15 @@ final class Answers implements AutoCloseable {
   private final ModelShape shape;
   private final BytePairs tokenizer;
   private final Workers workers;
+  private final boolean told;
 
   Answers(Weights weights, BytePairs tokenizer, boolean bfloat16, int threads) {
+    this(weights, tokenizer, bfloat16, threads, false);
+  }
+
+  /** With {@code told}, images are put into words, so that the tower and the projector have no part in the answers. */
+  Answers(Weights weights, BytePairs tokenizer, boolean bfloat16, int threads, boolean told) {
+    this.told = told;
     network = new Network(weights, bfloat16);
     shape = weights.shape();
     this.tokenizer = tokenizer;
@@ -55,7 +62,7 @@ final class Answers implements AutoCloseable {
     boolean[] done = new boolean[items.size()];
     try (PointerScope scope = new PointerScope();
         AutoGradMode off = new AutoGradMode(false)) {
-      Batch first = Batch.of(prompts, shape);
+      Batch first = Batch.of(prompts, shape, told ? tokenizer : null);
       Tensor images = Losses.imageTokens(network, first, shape);
       for (int step = 0; step < mostTokens; step++) {
         try (PointerScope inner = new PointerScope()) {

@@ -5,7 +5,7 @@ import io.github.vila4j.VilaImage;
 import io.github.vila4j.shapes.Painter;
 import io.github.vila4j.shapes.Picture;
 import io.github.vila4j.shapes.Scene;
-import io.github.vila4j.shapes.Thing;
+import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -21,16 +21,23 @@ import java.util.List;
  * @param lossWeights how much each counts
  * @param images how many, N
  * @param patches N * P * 3 * patch * patch normalized pixels
- * @param labels what each of N * P patches shows, by the names of {@link Weights#PROBES}' order; empty unless asked for
+ * @param told the images in words, in place of pixels or beside them; null unless asked for
+ * @param labels what each of N * P patches shows, by {@link Probe}, {@link Probe#NOT_ASKED} where nothing is learnt; empty unless
+ *     asked for
  * @param ends the row of each sequence's last position
  */
 record Batch(
     int sequences, int positions, long[] rows, long[] picked, long[] targets, float[] lossWeights, int images, float[] patches,
-    long[][] labels, long[] ends) {
+    ToldImages told, long[][] labels, long[] ends) {
   private static final float MEAN = 0.5f;
   private static final float STD = 0.5f;
 
   static Batch of(List<Sequence> sequences, ModelShape shape) {
+    return of(sequences, shape, null);
+  }
+
+  /** The same with images in words where there is a tokenizer, in place of pixels. */
+  static Batch of(List<Sequence> sequences, ModelShape shape, BytePairs teller) {
     int tokens = shape.imageTokens();
     int positions = sequences.stream().mapToInt(s -> s.length(tokens)).max().orElse(0);
     long[] rows = new long[sequences.size() * positions];
@@ -58,17 +65,19 @@ record Batch(
       }
       ends[b] = at - 1;
     }
-    float[] patches = new float[scenes.size() * shape.patches() * shape.patchValues()];
-    for (int n = 0; n < scenes.size(); n++) {
+    float[] patches = new float[teller != null ? 0 : scenes.size() * shape.patches() * shape.patchValues()];
+    for (int n = 0; teller == null && n < scenes.size(); n++) {
       pixels(scenes.get(n), shape, patches, n);
     }
+    ToldImages told = teller == null || scenes.isEmpty() ? null : ToldImages.of(scenes, teller, shape);
     float[] weights = new float[lossWeights.size()];
     for (int i = 0; i < weights.length; i++) {
       weights[i] = lossWeights.get(i);
     }
     return new Batch(
         sequences.size(), positions, rows, picked.stream().mapToLong(p -> p[0]).toArray(),
-        picked.stream().mapToLong(p -> p[1]).toArray(), weights, scenes.size(), patches, new long[0][], ends);
+        picked.stream().mapToLong(p -> p[1]).toArray(), weights, scenes.size(), patches, told, new long[0][],
+        ends);
   }
 
   /** The same sequences, each with more ids behind its end, without what is learnt. */
@@ -87,18 +96,19 @@ record Batch(
       }
       newEnds[b] = b * (long) longest + length - 1;
     }
-    return new Batch(sequences, longest, newRows, new long[0], new long[0], new float[0], images, patches, labels, newEnds);
+    return new Batch(sequences, longest, newRows, new long[0], new long[0], new float[0], images, patches, told, labels, newEnds);
   }
 
-  /** Images alone, with what each patch shows. */
-  static Batch ofScenes(List<Scene> scenes, ModelShape shape) {
+  /** Images alone, with what each patch shows and, by a tokenizer, what each token says in words. */
+  static Batch ofScenes(List<Scene> scenes, ModelShape shape, BytePairs teller) {
     float[] patches = new float[scenes.size() * shape.patches() * shape.patchValues()];
-    long[][] labels = new long[Weights.PROBES.size()][scenes.size() * shape.patches()];
+    long[][] labels = new long[Probe.values().length][scenes.size() * shape.patches()];
     for (int n = 0; n < scenes.size(); n++) {
       pixels(scenes.get(n), shape, patches, n);
-      label(scenes.get(n), shape, labels, n);
+      Probe.label(scenes.get(n), shape, labels, n * shape.patches());
     }
-    return new Batch(0, 0, new long[0], new long[0], new long[0], new float[0], scenes.size(), patches, labels, new long[0]);
+    ToldImages told = ToldImages.of(scenes, teller, shape);
+    return new Batch(0, 0, new long[0], new long[0], new long[0], new float[0], scenes.size(), patches, told, labels, new long[0]);
   }
 
   /** Exactly the engine's preprocessing: Pillow's bicubic resize to the square, then (x / 255 - mean) / std. */
@@ -119,42 +129,6 @@ record Batch(
               patches[at++] = ((rgb[(y * side + x) * 3 + c] & 0xFF) * (1 / 255f) - MEAN) / STD;
             }
           }
-        }
-      }
-    }
-  }
-
-  /** A patch shows the nearest thing that reaches its middle, or whose middle it holds. */
-  private static void label(Scene scene, ModelShape shape, long[][] labels, int index) {
-    int grid = shape.grid();
-    double shorter = Math.min(scene.width(), scene.height());
-    for (int patch = 0; patch < shape.patches(); patch++) {
-      double x = (patch % grid + 0.5) / grid;
-      double y = (patch / grid + 0.5) / grid;
-      Thing shown = null;
-      double nearest = Double.MAX_VALUE;
-      for (Thing thing : scene.things()) {
-        double dx = thing.centreX() - x;
-        double dy = thing.centreY() - y;
-        double distance = Math.hypot(dx * scene.width(), dy * scene.height()) / shorter;
-        boolean holds = Math.abs(dx) <= 0.5 / grid && Math.abs(dy) <= 0.5 / grid;
-        if ((distance < thing.radius() || holds) && distance < nearest) {
-          shown = thing;
-          nearest = distance;
-        }
-      }
-      int at = index * shape.patches() + patch;
-      if (shown != null) {
-        int head = 0;
-        for (String probe : Weights.PROBES.keySet()) {
-          labels[head++][at] =
-              1
-                  + switch (probe) {
-                    case "colour" -> shown.colour().ordinal();
-                    case "shape" -> shown.shape().ordinal();
-                    case "texture" -> shown.texture().ordinal();
-                    default -> shown.large() ? 1 : 0;
-                  };
         }
       }
     }

@@ -75,7 +75,7 @@ final class Batches implements AutoCloseable {
   }
 
   private Pending submit() {
-    if (stage.kind() == Stage.Kind.PATCHES) {
+    if (stage.kind().ofImagesAlone()) {
       int number = cursor.pool;
       cursor = new Cursor(number + 1, 0, cursor.before + 1);
       return new Pending(threads.submit(() -> scenes(number)), cursor);
@@ -89,7 +89,8 @@ final class Batches implements AutoCloseable {
       cursor = new Cursor(cursor.pool + 1, 0, cursor.before + pool.size());
       pool = null;
     }
-    return new Pending(threads.submit(() -> Batch.of(sequences, shape)), cursor);
+    BytePairs teller = stage.kind().isTold() ? tokenizer : null;
+    return new Pending(threads.submit(() -> Batch.of(sequences, shape, teller)), cursor);
   }
 
   private Batch scenes(int number) {
@@ -97,7 +98,7 @@ final class Batches implements AutoCloseable {
     for (int i = 0; i < recipe.images() / 2; i++) {
       scenes.add(items(number, i).scene(6));
     }
-    return Batch.ofScenes(scenes, shape);
+    return Batch.ofScenes(scenes, shape, tokenizer);
   }
 
   /** The batches of a pool in an order by chance. */

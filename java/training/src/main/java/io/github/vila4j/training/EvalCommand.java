@@ -36,8 +36,8 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--tasks", split = ",", description = "All unless given.")
   private List<String> tasks;
 
-  @Option(names = "--words", description = "Put each image into words: what the language model can do by itself.")
-  private boolean words;
+  @Option(names = "--told", description = "Put each image token into words: what the language model can do by itself.")
+  private boolean told;
 
   @Option(names = "--engine", description = "Compare with the engine, answer by answer.")
   private boolean engine;
@@ -50,7 +50,7 @@ final class EvalCommand implements Callable<Integer> {
     RunFolder folder = new RunFolder(run);
     BytePairs tokenizer = folder.tokenizer();
     try (Weights weights = new Weights(folder.recipe().shape(tokenizer.size()), 0);
-        Answers answers = new Answers(weights, tokenizer, false, threads)) {
+        Answers answers = new Answers(weights, tokenizer, false, threads, told)) {
       weights.set(folder.load().weights());
       weights.round();
       Path exported = folder.path().resolve("exported");
@@ -70,8 +70,7 @@ final class EvalCommand implements Callable<Integer> {
   private void judge(Task task, Answers answers, VilaModel model) {
     List<Item> list = new ArrayList<>();
     for (int i = 0; i < items; i++) {
-      Item item = Items.of(split, task, i);
-      list.add(words ? item.inWords() : item);
+      list.add(Items.of(split, task, i));
     }
     List<String> texts = answers.texts(list);
     Accuracy all = new Accuracy(0, 0);

@@ -39,8 +39,12 @@ final class Gradients implements AutoCloseable {
   private double one(Network network, Batch batch, int of) {
     try (PointerScope scope = new PointerScope()) {
       ModelShape shape = network.shape();
-      boolean text = stage.kind() != Stage.Kind.PATCHES;
-      Tensor loss = text ? Losses.ofText(network, batch, shape) : Losses.ofPatches(network, batch, shape);
+      Tensor loss =
+          switch (stage.kind()) {
+            case PATCHES -> Losses.ofPatches(network, batch, shape);
+            case PROJECTOR -> Losses.ofTokens(network, batch, shape);
+            default -> Losses.ofText(network, batch, shape);
+          };
       loss.div(new Scalar((double) of)).backward();
       return loss.item_float();
     }

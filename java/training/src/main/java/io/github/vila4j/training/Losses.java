@@ -12,9 +12,12 @@ import org.bytedeco.pytorch.Tensor;
 final class Losses {
   private Losses() {}
 
-  /** The image tokens of a batch, or null without images. */
+  /** The image tokens of a batch, drawn or told, or null without images. */
   static Tensor imageTokens(Network network, Batch batch, ModelShape shape) {
-    return batch.images() == 0 ? null : network.project(network.features(patches(batch, shape)));
+    if (batch.images() == 0) {
+      return null;
+    }
+    return batch.told() != null ? network.told(batch.told()) : network.project(network.features(patches(batch, shape)));
   }
 
   private static Tensor patches(Batch batch, ModelShape shape) {
@@ -38,16 +41,23 @@ final class Losses {
     return likelihood.mul(weights).sum().div(weights.sum()).mul(new Scalar(-1.0));
   }
 
-  /** The mean cross entropy of what each patch shows, summed over the heads. */
+  /** The mean square of how far each image token is from what it says in words, in parts of a row's mean square. */
+  static Tensor ofTokens(Network network, Batch batch, ModelShape shape) {
+    Tensor told = network.told(batch.told()).detach();
+    Tensor tokens = network.project(network.features(patches(batch, shape)).detach());
+    return tokens.sub(told).pow(new Scalar(2.0)).mean().div(told.pow(new Scalar(2.0)).mean());
+  }
+
+  /** The mean cross entropy of what each patch shows, summed over the heads by their weights. */
   static Tensor ofPatches(Network network, Batch batch, ModelShape shape) {
     Tensor features = network.features(patches(batch, shape));
     Tensor total = null;
-    int head = 0;
-    for (var probe : Weights.PROBES.entrySet()) {
-      long[] labels = batch.labels()[head++];
-      Tensor logits = network.probe(probe.getKey(), features).view(-1, probe.getValue());
+    for (Probe probe : Probe.values()) {
+      long[] labels = batch.labels()[probe.ordinal()];
+      Tensor logits = network.probe(probe, features).view(-1, probe.classes());
       Tensor loss = cross_entropy_loss(logits, AbstractTensor.create(labels, labels.length));
-      total = total == null ? loss : total.add(loss);
+      Tensor weighted = loss.mul(new Scalar(probe.weight()));
+      total = total == null ? weighted : total.add(weighted);
     }
     return total;
   }

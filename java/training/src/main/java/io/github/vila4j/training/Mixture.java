@@ -6,6 +6,7 @@ import io.github.vila4j.shapes.Items;
 import io.github.vila4j.shapes.Rng;
 import io.github.vila4j.shapes.Scene;
 import io.github.vila4j.shapes.Task;
+import io.github.vila4j.shapes.Turn;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -29,83 +30,124 @@ final class Mixture {
     Rng rng = items.rng();
     int draw = rng.below(100);
     return switch (stage.kind()) {
-      case PATCHES -> throw new IllegalArgumentException("images have no sequence");
+      case PATCHES, PROJECTOR -> throw new IllegalArgumentException("images have no sequence");
+      case RECALL -> recall(items, tokenizer, draw, progress);
       case LANGUAGE -> language(items, tokenizer, draw, progress);
-      case PROJECTOR -> draw < 30 ? document(items, tokenizer, 1, 3) : conversation(items, tokenizer, true, 3);
       case INTERLEAVED -> {
         int most = progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6;
-        if (draw < 45) {
-          yield conversation(items, tokenizer, true, most);
+        if (draw < 35) {
+          yield conversation(items, tokenizer, true, rng.between(5, 12), most);
         }
-        if (draw < 50) {
+        if (draw < 38) {
           yield document(items, tokenizer, rng.between(2, 4), most);
         }
-        if (draw < 80) {
-          yield labelled(items, tokenizer, true, rng.between(5, 14));
+        if (draw < 55) {
+          yield labelled(items, tokenizer, true, rng.between(3, 9));
         }
-        if (draw < 92) {
-          yield Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)));
+        if (draw < 65) {
+          yield fewShot(items, tokenizer, 0.4);
         }
-        yield language(items, tokenizer, rng.below(100), 1);
+        if (draw < 90) {
+          yield several(items, tokenizer);
+        }
+        yield text(items, tokenizer);
       }
-      case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, 6);
-      case TUNING ->
-          stage.text() && draw < 15
-              ? Sequence.chat(tokenizer, items.make(rng.pick(TEXT)))
-              : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
+      case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, rng.between(3, 7), 6);
+      case TUNING -> stage.text() && draw < 15 ? text(items, tokenizer) : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
     };
   }
 
   private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
     Rng rng = items.rng();
     if (draw < 35) {
-      return Sequence.chat(tokenizer, items.conversation(rng.between(2, 6), 6));
+      return Sequence.chat(tokenizer, items.conversation(rng.between(3, 9), 6));
     }
-    if (draw < 50) {
+    if (draw < 43) {
       return Sequence.chat(tokenizer, items.make(rng.pick(QUESTIONS)));
     }
-    if (draw < 55) {
+    if (draw < 48) {
       return Sequence.chat(tokenizer, items.make(Task.CHAT));
     }
     if (draw < 75) {
-      Item item = items.make(rng.pick(SEVERAL));
-      return Sequence.chat(tokenizer, rng.chance(0.5) ? item.imagesOnLines() : item);
+      return several(items, tokenizer);
     }
     if (draw < 90) {
-      Item item = items.make(rng.pick(FEW_SHOT));
-      return Sequence.chat(tokenizer, rng.chance(0.3) ? item.shotsAsTurns() : item);
+      return fewShot(items, tokenizer, 0.4);
     }
     return labelled(items, tokenizer, true, rng.between(3, 9));
   }
 
-  /** Text only: much recall at first, because looking up what stood before is what everything in context rests on. */
-  private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
+  private static Sequence recall(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
-    if (draw < (progress < 0.2 ? 10 : 2)) {
-      return Sequence.repeated(tokenizer, items.labels(rng.between(3, 8)), rng.between(2, 4));
-    }
-    if (draw < (progress < 0.3 ? 40 : 10)) {
+    if (draw < 4) {
       return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
     }
-    int other = rng.below(60);
-    if (other < 22) {
-      return conversation(items, tokenizer, false, progress < 0.25 ? 1 : progress < 0.4 ? 2 : progress < 0.6 ? 3 : 6);
+    if (draw < 30) {
+      return labelled(items, tokenizer, true, rng.between(5, 14));
     }
-    if (other < 37) {
-      return labelled(items, tokenizer, false, progress < 0.3 ? rng.between(3, 5) : rng.between(3, 9));
+    if (draw < 38) {
+      return fewShot(items, tokenizer, 0.3);
     }
-    if (other < 41) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(SEVERAL)).inWords(), Sequence.REST);
+    if (draw < 70) {
+      return conversation(items, tokenizer, true, rng.between(3, 7), progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6);
     }
-    if (other < 46) {
-      return Sequence.chat(tokenizer, items.make(rng.pick(FEW_SHOT)).inWords(), Sequence.REST);
+    if (draw < 83) {
+      Item item = items.make(rng.pick(SEVERAL));
+      return Sequence.chat(tokenizer, rng.chance(0.5) ? item.imagesOnLines() : item);
+    }
+    if (draw < 86) {
+      return conversation(items, tokenizer, false, rng.between(3, 7), progress < 0.25 ? 2 : 6);
     }
     return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
   }
 
+  /** Every task with images that are told in words, and text without images. */
+  private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
+    Rng rng = items.rng();
+    if (draw < 2) {
+      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
+    }
+    if (draw < 12) {
+      return labelled(items, tokenizer, true, rng.between(5, 14));
+    }
+    if (draw < 26) {
+      return fewShot(items, tokenizer, 0.4);
+    }
+    if (draw < 48) {
+      return conversation(items, tokenizer, true, rng.between(5, 12), 6);
+    }
+    if (draw < 87) {
+      return several(items, tokenizer);
+    }
+    if (draw < 89) {
+      return conversation(items, tokenizer, false, rng.between(3, 7), 6);
+    }
+    return text(items, tokenizer);
+  }
+
+  /** Examples and a question, with this probability as turns of their own. */
+  private static Sequence fewShot(Items items, BytePairs tokenizer, double turns) {
+    Item item = items.make(items.rng().pick(FEW_SHOT));
+    return Sequence.chat(tokenizer, items.rng().chance(turns) ? item.shotsAsTurns() : item);
+  }
+
+  private static Sequence several(Items items, BytePairs tokenizer) {
+    Item item = items.rng().chance(0.5) ? items.compared() : items.make(items.rng().pick(SEVERAL));
+    return Sequence.chat(tokenizer, items.rng().chance(0.5) ? item.imagesOnLines() : item);
+  }
+
+  /** Questions without images, one after the other. */
+  private static Sequence text(Items items, BytePairs tokenizer) {
+    List<Turn> turns = new ArrayList<>();
+    for (int more = items.rng().between(1, 12); more > 0; more--) {
+      turns.addAll(items.make(items.rng().pick(TEXT)).turns());
+    }
+    return Sequence.chat(tokenizer, new Item(Task.CHAT, List.of(), turns), Sequence.REST);
+  }
+
   /** Several questions about a scene, drawn or told, half of them as a conversation and half as plain lines. */
-  private static Sequence conversation(Items items, BytePairs tokenizer, boolean drawn, int most) {
-    Item item = items.conversation(items.rng().between(3, 7), most);
+  private static Sequence conversation(Items items, BytePairs tokenizer, boolean drawn, int questions, int most) {
+    Item item = items.conversation(questions, most);
     item = drawn ? item : item.inWords();
     float rest = drawn ? 0 : Sequence.REST;
     return items.rng().chance(0.5) ? Sequence.chat(tokenizer, item, rest) : Sequence.lines(tokenizer, item, rest);

@@ -23,7 +23,7 @@ public record ModelShape(
   /** The most positions of a sequence. */
   public static final int MAX_POSITIONS = 1024;
   /** The base of the rotary angles. */
-  public static final double ROPE_THETA = 10000;
+  public static final double ROPE_THETA = 500000;
   /** Epsilon of the language model's norms. */
   public static final double RMS_EPS = 1e-5;
   /** Epsilon of the tower's norms. */
@@ -38,7 +38,7 @@ public record ModelShape(
    * @return its sizes
    */
   public static ModelShape demo(int vocab) {
-    return new ModelShape(112, 14, 160, 5, 320, 5, 192, 6, 6, 2, 512, vocab);
+    return new ModelShape(112, 14, 128, 4, 256, 5, 128, 6, 4, 2, 384, vocab);
   }
 
   /**

@@ -104,8 +104,19 @@ final class Network {
   }
 
   /** What a head of the first stage says: [N, P, classes]. */
-  Tensor probe(String name, Tensor features) {
-    return product(features, weights.get(Part.PROBE, name + ".weight")).to(ScalarType.Float);
+  Tensor probe(Probe probe, Tensor features) {
+    return product(features, weights.get(Part.PROBE, probe.key() + ".weight")).to(ScalarType.Float);
+  }
+
+  /** Image tokens put into words: [N, tokens, hidden]. */
+  Tensor told(ToldImages images) {
+    int words = images.ids().length;
+    Tensor rows = llm("model.embed_tokens").index_select(0, AbstractTensor.create(images.ids(), words));
+    Tensor weighted = rows.mul(AbstractTensor.create(images.weights(), words, 1));
+    long tokens = (long) images.images() * shape.imageTokens();
+    Tensor sums = torch.zeros(tokens, shape.hidden());
+    return sums.index_add(0, AbstractTensor.create(images.tokens(), words), weighted)
+        .view(images.images(), shape.imageTokens(), shape.hidden());
   }
 
   /**

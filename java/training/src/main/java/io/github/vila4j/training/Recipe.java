@@ -33,11 +33,12 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
     return new Recipe(
         "demo", seed, 1024, 40, 2,
         List.of(
-            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(1500, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(1500, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(200, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(2500, scale), 1e-3, true, true),
-            new Stage(Stage.Kind.TUNING, MODEL, updates(2800, scale), 1e-3, true, true)));
+            new Stage(Stage.Kind.RECALL, Set.of(Part.LLM), updates(4500, scale), 1.5e-3, true, true),
+            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(3500, scale), 1.2e-3, true, true),
+            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(2200, scale), 1.5e-3, true, true),
+            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(300, scale), 2e-3, true, true),
+            new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(500, scale), 7e-4, true, true),
+            new Stage(Stage.Kind.TUNING, MODEL, updates(800, scale), 7e-4, true, true)));
   }
 
   static int updates(int count, double scale) {

@@ -18,15 +18,27 @@ record Stage(Kind kind, Set<Part> parts, int updates, double rate, boolean text,
   enum Kind {
     /** What each patch of an image shows; only the tower. */
     PATCHES,
-    /** Text only: the world in words. */
+    /** Images put into words: much that is looked up in what stood before, some of everything else. */
+    RECALL,
+    /** Images put into words and text without images: every task. */
     LANGUAGE,
-    /** Captions. */
+    /** What each image token says in words. */
     PROJECTOR,
     /** Documents with images and texts by turns. */
     INTERLEAVED,
     /** Pairs of an image and its caption, in place of documents. */
     PAIRS,
     /** Conversations. */
-    TUNING
+    TUNING;
+
+    /** Whether a batch is of images without sequences. */
+    boolean ofImagesAlone() {
+      return this == PATCHES || this == PROJECTOR;
+    }
+
+    /** Whether images are told rather than drawn. */
+    boolean isTold() {
+      return this == RECALL || this == LANGUAGE;
+    }
   }
 }

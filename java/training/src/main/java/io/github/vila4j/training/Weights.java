@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.training;
 
-import io.github.vila4j.shapes.Colour;
-import io.github.vila4j.shapes.Shape;
-import io.github.vila4j.shapes.Texture;
+import io.github.vila4j.shapes.Rng;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AbstractTensor;
@@ -40,12 +37,6 @@ final class Weights implements AutoCloseable {
     }
   }
 
-  /** What the heads of the first stage tell apart. */
-  static final Map<String, Integer> PROBES =
-      new TreeMap<>(
-          Map.of(
-              "colour", 1 + Colour.values().length, "shape", 1 + Shape.values().length, "texture", 1 + Texture.values().length,
-              "size", 3));
 
   private final ModelShape shape;
   private final List<Entry> entries = new ArrayList<>();
@@ -54,18 +45,19 @@ final class Weights implements AutoCloseable {
   private Tensor flat;
   private long length;
 
-  /** Weights drawn from a seed. */
+  /** Weights drawn from a seed, each tensor from its name; the language model begins with {@link LookUpHeads}. */
   Weights(ModelShape shape, long seed) {
     this.shape = shape;
     owner = true;
     describe();
-    Random random = new Random(seed);
     float[] values = new float[(int) length];
     for (Entry entry : entries) {
+      Random random = new Random(Rng.mix(seed, entry.key().hashCode()));
       for (int i = 0; i < entry.size; i++) {
         values[(int) entry.offset + i] = (float) (entry.std == 0 ? entry.fill : random.nextGaussian() * entry.std);
       }
     }
+    new LookUpHeads(shape, seed).write(values, entries);
     try (PointerScope scope = new PointerScope()) {
       flat = AbstractTensor.create(values, length);
       flat.retainReference();
@@ -148,7 +140,9 @@ final class Weights implements AutoCloseable {
     }
     vector(part, "model.norm.weight", h, 1);
 
-    PROBES.forEach((name, classes) -> matrix(Part.PROBE, name + ".weight", 1, classes, c));
+    for (Probe probe : Probe.values()) {
+      matrix(Part.PROBE, probe.key() + ".weight", 1, probe.classes(), c);
+    }
   }
 
   /** Variance-preserving, times {@code scale}. */

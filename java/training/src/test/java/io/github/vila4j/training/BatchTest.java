@@ -118,16 +118,36 @@ class BatchTest {
   @Test
   void patchesShowTheThingsThatReachThem() {
     Thing thing = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.CENTRE, 0, 0, 0.14);
-    Batch batch = Batch.ofScenes(List.of(new Scene(List.of(thing), "", -1, 112, 112, 5)), SHAPE);
-    List<String> probes = List.copyOf(Weights.PROBES.keySet());
-    long[] shapes = batch.labels()[probes.indexOf("shape")];
-    long[] colours = batch.labels()[probes.indexOf("colour")];
+    Batch batch = Batch.ofScenes(List.of(new Scene(List.of(thing), "", -1, 112, 112, 5)), SHAPE, TOKENIZER);
+    long[] shapes = batch.labels()[Probe.SHAPE.ordinal()];
+    long[] colours = batch.labels()[Probe.COLOUR.ordinal()];
     int middle = 3 * SHAPE.grid() + 3;
     assertEquals(1 + Shape.STAR.ordinal(), shapes[middle]);
     assertEquals(1 + Colour.PINK.ordinal(), colours[middle]);
     assertEquals(0, shapes[0]);
     assertEquals(4, Arrays.stream(shapes).filter(label -> label != 0).count());
     assertFalse(Arrays.stream(shapes).anyMatch(label -> label > Shape.values().length));
+  }
+
+  @Test
+  void oneOrMorePatchesHoldTheMiddleAndTheLastFourTellOfAll() {
+    Thing star = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.TOP_LEFT, 0.01, 0.02, 0.14);
+    Thing ring = new Thing(Shape.RING, Colour.PINK, Texture.SOLID, false, Place.RIGHT, -0.01, 0.02, 0.08);
+    long[][] labels = Batch.ofScenes(List.of(new Scene(List.of(star, ring), "42", 2, 112, 144, 5)), SHAPE, TOKENIZER).labels();
+    int grid = SHAPE.grid();
+    assertEquals(2, Arrays.stream(labels[Probe.MIDDLE.ordinal()]).sum());
+    assertEquals(1, labels[Probe.MIDDLE.ordinal()][grid + 1]);
+    for (int patch = 0; patch < SHAPE.patches(); patch++) {
+      boolean last = patch / grid >= grid - 2 && patch % grid >= grid - 2;
+      assertEquals(last ? 2 : Probe.NOT_ASKED, labels[Probe.COUNT.ordinal()][patch]);
+      assertEquals(last ? 1 + Colour.PINK.ordinal() : Probe.NOT_ASKED, labels[Probe.ALL_COLOUR.ordinal()][patch]);
+      assertEquals(last ? 0 : Probe.NOT_ASKED, labels[Probe.ALL_SHAPE.ordinal()][patch]);
+      boolean written = (patch / grid + 0.5) / grid > 2 / 3.0;
+      assertEquals(written ? Probe.WORD.classes() - 1 : 0, labels[Probe.WORD.ordinal()][patch]);
+      assertEquals(written ? 1 + 4 : 0, labels[Probe.DIGIT_1.ordinal()][patch]);
+      assertEquals(written ? 1 + 2 : 0, labels[Probe.DIGIT_2.ordinal()][patch]);
+      assertEquals(0, labels[Probe.DIGIT_3.ordinal()][patch]);
+    }
   }
 
   @Test

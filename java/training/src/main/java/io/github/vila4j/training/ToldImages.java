@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.github.vila4j.training;
+
+import io.github.vila4j.shapes.Scene;
+import io.github.vila4j.shapes.Texture;
+import io.github.vila4j.shapes.Thing;
+import io.github.vila4j.shapes.text.BytePairs;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * Image tokens put into words: each is the weighted sum of rows of the language model's table. Every token has the row of {@link
+ * #BLANK}; the one that holds a thing's middle also those of the thing's words; those in the row of a written text one part of it
+ * each, in order; the last one says how many things there are and what they have in common.
+ *
+ * @param images how many, N
+ * @param tokens the number of a token among N * tokens of an image, of each word
+ * @param ids the word's row
+ * @param weights how much of it
+ */
+record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
+  /** A text whose row no other text has. */
+  static final String BLANK = "\0";
+  private static final float PART = 0.6f;
+  private static final float WHOLE = 1;
+
+  /** Collects words. */
+  private static final class Builder {
+    private final BytePairs tokenizer;
+    private final List<Long> tokens = new ArrayList<>();
+    private final List<Integer> ids = new ArrayList<>();
+    private final List<Float> weights = new ArrayList<>();
+
+    Builder(BytePairs tokenizer) {
+      this.tokenizer = tokenizer;
+    }
+
+    void id(long token, int id, float weight) {
+      tokens.add(token);
+      ids.add(id);
+      weights.add(weight);
+    }
+
+    void words(long token, String text, float weight) {
+      for (int id : tokenizer.encode(text)) {
+        id(token, id, weight);
+      }
+    }
+
+    ToldImages build(int images) {
+      float[] values = new float[weights.size()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = weights.get(i);
+      }
+      return new ToldImages(
+          images, tokens.stream().mapToLong(Long::longValue).toArray(), ids.stream().mapToLong(Integer::longValue).toArray(), values);
+    }
+  }
+
+  /** The tokens of some scenes, in order; as {@code mlp_downsample} has them, column by column. */
+  static ToldImages of(List<Scene> scenes, BytePairs tokenizer, ModelShape shape) {
+    Builder builder = new Builder(tokenizer);
+    int perImage = shape.imageTokens();
+    for (int n = 0; n < scenes.size(); n++) {
+      long first = (long) n * perImage;
+      for (int token = 0; token < perImage; token++) {
+        builder.words(first + token, BLANK, WHOLE);
+      }
+      tell(builder, scenes.get(n), first, shape.grid() / 2);
+    }
+    return builder.build(scenes.size());
+  }
+
+  private static void tell(Builder builder, Scene scene, long first, int side) {
+    for (Thing thing : scene.things()) {
+      int column = Math.min(side - 1, (int) (thing.centreX() * side));
+      int row = Math.min(side - 1, (int) (thing.centreY() * side));
+      long token = first + (long) column * side + row;
+      builder.words(token, (thing.texture() == Texture.SOLID ? " solid " : " ") + thing.phrase(), PART);
+      builder.words(token, " " + thing.place().words(), PART);
+    }
+    if (!scene.text().isEmpty()) {
+      int row = (scene.textRow() * 2 + 1) * side / 6;
+      int[] parts = builder.tokenizer.encode(scene.text());
+      for (int i = 0; i < parts.length; i++) {
+        builder.id(first + Math.min(i, side - 1) * (long) side + row, parts[i], WHOLE);
+      }
+    }
+    long last = first + (long) side * side - 1;
+    builder.words(last, Integer.toString(scene.things().size()), WHOLE);
+    common(builder, last, scene, thing -> thing.colour().word());
+    common(builder, last, scene, thing -> thing.shape().word());
+    common(builder, last, scene, thing -> thing.texture().word());
+    common(builder, last, scene, Thing::sizeWord);
+  }
+
+  private static void common(Builder builder, long token, Scene scene, Function<Thing, String> property) {
+    List<String> values = scene.things().stream().map(property).distinct().toList();
+    if (values.size() == 1) {
+      builder.words(token, " " + values.get(0), WHOLE);
+    }
+  }
+}
