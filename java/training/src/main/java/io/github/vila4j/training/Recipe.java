@@ -15,7 +15,6 @@ import java.util.Set;
  * @param stages in their order
  */
 record Recipe(String size, long seed, int positions, int images, int batches, List<Stage> stages) {
-  private static final Set<Part> MODEL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
   private static final Set<Part> WITHOUT_TOWER = Set.of(Part.MM_PROJECTOR, Part.LLM);
 
   Recipe {
@@ -35,10 +34,10 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
         List.of(
             new Stage(Stage.Kind.RECALL, Set.of(Part.LLM), updates(4500, scale), 1.5e-3, true, true),
             new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(3500, scale), 1.2e-3, true, true),
-            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(2200, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(300, scale), 2e-3, true, true),
-            new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(500, scale), 7e-4, true, true),
-            new Stage(Stage.Kind.TUNING, MODEL, updates(800, scale), 7e-4, true, true)));
+            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(4000, scale), 1.5e-3, true, true),
+            new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(600, scale), 2e-3, true, true),
+            new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(2000, scale), 7e-4, true, true),
+            new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1500, scale), 4e-4, true, true)));
   }
 
   static int updates(int count, double scale) {

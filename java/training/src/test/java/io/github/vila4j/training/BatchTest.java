@@ -155,7 +155,7 @@ class BatchTest {
     Recipe recipe = Recipe.demo(9, 1);
     List<Batch> all = new ArrayList<>();
     List<Batches.Cursor> cursors = new ArrayList<>();
-    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
+    try (Batches batches = new Batches(recipe, 4, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
       for (int i = 0; i < 5; i++) {
         Batches.Step step = batches.next();
         all.add(step.batch());
@@ -164,7 +164,7 @@ class BatchTest {
         assertTrue(step.batch().images() <= recipe.images(), "images");
       }
     }
-    try (Batches batches = new Batches(recipe, 3, SHAPE, TOKENIZER, cursors.get(2), 1)) {
+    try (Batches batches = new Batches(recipe, 4, SHAPE, TOKENIZER, cursors.get(2), 1)) {
       assertEquals(all.get(3), batches.next().batch());
       assertEquals(all.get(4), batches.next().batch());
     }
@@ -172,7 +172,7 @@ class BatchTest {
 
   @Test
   void aPoolCountsTheBatchesBeforeIt() {
-    try (Batches batches = new Batches(Recipe.demo(9, 1), 3, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
+    try (Batches batches = new Batches(Recipe.demo(9, 1), 4, SHAPE, TOKENIZER, Batches.Cursor.START, 2)) {
       int number = 0;
       Batches.Cursor next;
       do {
@@ -181,7 +181,7 @@ class BatchTest {
       } while (next.pool() == 0);
       assertEquals(new Batches.Cursor(1, 0, number), next);
       Batch following = batches.next().batch();
-      try (Batches again = new Batches(Recipe.demo(9, 1), 3, SHAPE, TOKENIZER, next, 1)) {
+      try (Batches again = new Batches(Recipe.demo(9, 1), 4, SHAPE, TOKENIZER, next, 1)) {
         assertEquals(following, again.next().batch());
       }
     }

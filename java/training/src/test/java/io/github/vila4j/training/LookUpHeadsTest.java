@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class LookUpHeadsTest {
   private static final int PAIRS = 8;
-  private static final int SEQUENCES = 64;
+  private static final int SEQUENCES = 256;
 
   /** Pairs of ids, then one of the first ids: how often the untrained model ranks its second id over those of the other pairs. */
   private static double recalled(ModelShape shape, long seed) {
@@ -60,8 +60,8 @@ class LookUpHeadsTest {
     for (long seed = 1; seed <= 3; seed++) {
       double demo = recalled(ModelShape.demo(600), seed);
       double small = recalled(ModelShape.small(600), seed);
-      assertTrue(demo > 0.3, "demo model, seed " + seed + ": " + demo + ", chance is " + 1.0 / PAIRS);
-      assertTrue(small > 0.3, "small model, seed " + seed + ": " + small + ", chance is " + 1.0 / PAIRS);
+      assertTrue(demo > 0.2, "demo model, seed " + seed + ": " + demo + ", chance is " + 1.0 / PAIRS);
+      assertTrue(small > 0.2, "small model, seed " + seed + ": " + small + ", chance is " + 1.0 / PAIRS);
     }
   }
 }
