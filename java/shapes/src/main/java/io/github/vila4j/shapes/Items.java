@@ -103,6 +103,21 @@ public final class Items {
   }
 
   /**
+   * A conversation of several questions of how many there are in one scene.
+   *
+   * @param questions at least 1
+   * @return an item of the chat task
+   */
+  public Item counted(int questions) {
+    Scene scene = count().scenes().get(0);
+    List<Turn> turns = new ArrayList<>();
+    while (turns.size() < questions) {
+      turns.add(Questions.count(rng, scene, maker));
+    }
+    return new Item(Task.CHAT, List.of(scene), marked(turns, 1));
+  }
+
+  /**
    * A scene of any kind.
    *
    * @param most the most things in it, 1 to 6

@@ -60,7 +60,7 @@ final class Ablations {
 
   private List<Stage> beginning() {
     return List.of(
-        new Stage(Stage.Kind.RECALL, Set.of(Part.LLM), Recipe.updates(900, scale), 1.5e-3, true, true),
+        new Stage(Stage.Kind.RECALL, Set.of(Part.LLM, Part.WORDS), Recipe.updates(900, scale), 1.5e-3, true, true),
         new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(500, scale), 1.5e-3, true, true),
         new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(150, scale), 2e-3, true, true));
   }

@@ -35,6 +35,9 @@ final class Mixture {
       case LANGUAGE -> language(items, tokenizer, draw, progress);
       case INTERLEAVED -> {
         int most = progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6;
+        if (draw < 10) {
+          yield counted(items, tokenizer);
+        }
         if (draw < 35) {
           yield conversation(items, tokenizer, true, rng.between(5, 12), most);
         }
@@ -59,6 +62,9 @@ final class Mixture {
 
   private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
     Rng rng = items.rng();
+    if (draw < 8) {
+      return counted(items, tokenizer);
+    }
     if (draw < 35) {
       return Sequence.chat(tokenizer, items.conversation(rng.between(3, 9), 6));
     }
@@ -88,12 +94,14 @@ final class Mixture {
     if (draw < 38) {
       return fewShot(items, tokenizer, 0.3);
     }
-    if (draw < 70) {
+    if (draw < 48) {
+      return counted(items, tokenizer);
+    }
+    if (draw < 68) {
       return conversation(items, tokenizer, true, rng.between(3, 7), progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6);
     }
     if (draw < 83) {
-      Item item = items.make(rng.pick(SEVERAL));
-      return Sequence.chat(tokenizer, rng.chance(0.5) ? item.imagesOnLines() : item);
+      return several(items, tokenizer);
     }
     if (draw < 86) {
       return conversation(items, tokenizer, false, rng.between(3, 7), progress < 0.25 ? 2 : 6);
@@ -107,19 +115,22 @@ final class Mixture {
     if (draw < 2) {
       return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
     }
-    if (draw < 12) {
+    if (draw < 10) {
       return labelled(items, tokenizer, true, rng.between(5, 14));
     }
-    if (draw < 26) {
+    if (draw < 20) {
       return fewShot(items, tokenizer, 0.4);
     }
-    if (draw < 48) {
+    if (draw < 34) {
+      return counted(items, tokenizer);
+    }
+    if (draw < 44) {
       return conversation(items, tokenizer, true, rng.between(5, 12), 6);
     }
-    if (draw < 87) {
+    if (draw < 88) {
       return several(items, tokenizer);
     }
-    if (draw < 89) {
+    if (draw < 90) {
       return conversation(items, tokenizer, false, rng.between(3, 7), 6);
     }
     return text(items, tokenizer);
@@ -132,8 +143,14 @@ final class Mixture {
   }
 
   private static Sequence several(Items items, BytePairs tokenizer) {
-    Item item = items.rng().chance(0.5) ? items.compared() : items.make(items.rng().pick(SEVERAL));
-    return Sequence.chat(tokenizer, items.rng().chance(0.5) ? item.imagesOnLines() : item);
+    Item item = items.rng().chance(0.6) ? items.compared() : items.make(items.rng().pick(SEVERAL));
+    return Sequence.chat(tokenizer, items.rng().chance(0.2) ? item.imagesOnLines() : item);
+  }
+
+  /** How many there are of this and that. */
+  private static Sequence counted(Items items, BytePairs tokenizer) {
+    Item item = items.counted(items.rng().between(3, 7));
+    return items.rng().chance(0.7) ? Sequence.chat(tokenizer, item) : Sequence.lines(tokenizer, item, 0);
   }
 
   /** Questions without images, one after the other. */

@@ -78,6 +78,7 @@ final class ModelFolder {
     config.addProperty("intermediate_size", shape.ffn());
     config.addProperty("num_hidden_layers", shape.layers());
     config.addProperty("num_attention_heads", shape.heads());
+    config.addProperty("head_dim", shape.headDim());
     config.addProperty("num_key_value_heads", shape.kvHeads());
     config.addProperty("rms_norm_eps", ModelShape.RMS_EPS);
     config.addProperty("rope_theta", ModelShape.ROPE_THETA);

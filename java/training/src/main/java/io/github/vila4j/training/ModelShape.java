@@ -14,12 +14,13 @@ package io.github.vila4j.training;
  * @param layers its blocks
  * @param heads its query heads
  * @param kvHeads its key and value heads
+ * @param headDim the width of each
  * @param ffn width of its feed-forward layers
  * @param vocab ids
  */
 public record ModelShape(
     int imageSize, int patch, int visionHidden, int visionHeads, int visionFfn, int visionLayers, int hidden, int layers, int heads,
-    int kvHeads, int ffn, int vocab) {
+    int kvHeads, int headDim, int ffn, int vocab) {
   /** The most positions of a sequence. */
   public static final int MAX_POSITIONS = 1024;
   /** The base of the rotary angles. */
@@ -38,7 +39,7 @@ public record ModelShape(
    * @return its sizes
    */
   public static ModelShape demo(int vocab) {
-    return new ModelShape(112, 14, 128, 4, 256, 5, 128, 6, 4, 2, 384, vocab);
+    return new ModelShape(112, 14, 128, 4, 256, 5, 128, 6, 6, 3, 32, 384, vocab);
   }
 
   /**
@@ -48,7 +49,7 @@ public record ModelShape(
    * @return its sizes
    */
   public static ModelShape small(int vocab) {
-    return new ModelShape(112, 14, 96, 3, 192, 4, 128, 4, 4, 2, 256, vocab);
+    return new ModelShape(112, 14, 96, 3, 192, 4, 128, 4, 6, 3, 32, 256, vocab);
   }
 
   /** Patches on a side. */
@@ -69,10 +70,6 @@ public record ModelShape(
   /** Tokens per image. */
   int imageTokens() {
     return patches() / 4;
-  }
-
-  int headDim() {
-    return hidden / heads;
   }
 
   /** The tower's blocks that are run. */

@@ -111,7 +111,7 @@ final class Network {
   /** Image tokens put into words: [N, tokens, hidden]. */
   Tensor told(ToldImages images) {
     int words = images.ids().length;
-    Tensor rows = llm("model.embed_tokens").index_select(0, AbstractTensor.create(images.ids(), words));
+    Tensor rows = weights.get(Part.WORDS, "weight").index_select(0, AbstractTensor.create(images.ids(), words));
     Tensor weighted = rows.mul(AbstractTensor.create(images.weights(), words, 1));
     long tokens = (long) images.images() * shape.imageTokens();
     Tensor sums = torch.zeros(tokens, shape.hidden());

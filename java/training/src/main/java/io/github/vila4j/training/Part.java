@@ -12,7 +12,9 @@ public enum Part {
   /** The language model. */
   LLM,
   /** Heads of the first stage that no checkpoint keeps. */
-  PROBE;
+  PROBE,
+  /** The words that images are put into, which no checkpoint keeps. */
+  WORDS;
 
   /** Its folder in a checkpoint. */
   String folder() {

@@ -15,6 +15,7 @@ import java.util.Set;
  * @param stages in their order
  */
 record Recipe(String size, long seed, int positions, int images, int batches, List<Stage> stages) {
+  private static final Set<Part> TOLD = Set.of(Part.LLM, Part.WORDS);
   private static final Set<Part> WITHOUT_TOWER = Set.of(Part.MM_PROJECTOR, Part.LLM);
 
   Recipe {
@@ -32,8 +33,8 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
     return new Recipe(
         "demo", seed, 1024, 40, 2,
         List.of(
-            new Stage(Stage.Kind.RECALL, Set.of(Part.LLM), updates(4500, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM), updates(3500, scale), 1.2e-3, true, true),
+            new Stage(Stage.Kind.RECALL, TOLD, updates(4000, scale), 6e-4, true, true),
+            new Stage(Stage.Kind.LANGUAGE, TOLD, updates(3500, scale), 8e-4, true, true),
             new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(4000, scale), 1.5e-3, true, true),
             new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(600, scale), 2e-3, true, true),
             new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(2000, scale), 7e-4, true, true),

@@ -6,13 +6,14 @@ import io.github.vila4j.shapes.Texture;
 import io.github.vila4j.shapes.Thing;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 
 /**
- * Image tokens put into words: each is the weighted sum of rows of the language model's table. Every token has the row of {@link
- * #BLANK}; the one that holds a thing's middle also those of the thing's words; those in the row of a written text one part of it
- * each, in order; the last one says how many things there are and what they have in common.
+ * Image tokens put into words: each is the weighted sum of rows of a table. Every token has the row of {@link #BLANK}; the one that
+ * holds a thing's middle also those of the thing's words; those in the row of a written text one part of it each, in order; the last
+ * one says how many things there are and what they have in common; the rest {@link #NOTHING}.
  *
  * @param images how many, N
  * @param tokens the number of a token among N * tokens of an image, of each word
@@ -22,8 +23,14 @@ import java.util.function.Function;
 record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
   /** A text whose row no other text has. */
   static final String BLANK = "\0";
+  /** What tokens have that say nothing else, so that they are as long as the others. */
+  static final String NOTHING = "\1";
   private static final float PART = 0.6f;
   private static final float WHOLE = 1;
+  /** The length of the eight words of a thing. */
+  private static final float ALONE = 1.7f;
+  /** The length of such a token. */
+  static final double LENGTH = Math.hypot(1, ALONE);
 
   /** Collects words. */
   private static final class Builder {
@@ -68,6 +75,11 @@ record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
         builder.words(first + token, BLANK, WHOLE);
       }
       tell(builder, scenes.get(n), first, shape.grid() / 2);
+      for (int token = 0; token < perImage; token++) {
+        if (Collections.frequency(builder.tokens, first + token) == 1) {
+          builder.words(first + token, NOTHING, ALONE);
+        }
+      }
     }
     return builder.build(scenes.size());
   }
@@ -84,7 +96,7 @@ record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
       int row = (scene.textRow() * 2 + 1) * side / 6;
       int[] parts = builder.tokenizer.encode(scene.text());
       for (int i = 0; i < parts.length; i++) {
-        builder.id(first + Math.min(i, side - 1) * (long) side + row, parts[i], WHOLE);
+        builder.id(first + Math.min(i, side - 1) * (long) side + row, parts[i], ALONE);
       }
     }
     long last = first + (long) side * side - 1;
@@ -98,7 +110,7 @@ record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
   private static void common(Builder builder, long token, Scene scene, Function<Thing, String> property) {
     List<String> values = scene.things().stream().map(property).distinct().toList();
     if (values.size() == 1) {
-      builder.words(token, " " + values.get(0), WHOLE);
+      builder.words(token, " " + values.get(0), PART);
     }
   }
 }

@@ -14,7 +14,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Runs a recipe, from its last saved state on. */
 final class Trainer {
-  private static final double WARM_UP = 0.04;
+  private static final double WARM_UP = 0.1;
   private static final double LEAST_RATE = 0.05;
   private static final long SAVE_SECONDS = 120;
   private static final int LOG_EVERY = 25;
@@ -49,7 +49,7 @@ final class Trainer {
     ModelShape shape = recipe.shape(tokenizer.size());
     long deadline = System.nanoTime() + (long) (Math.min(seconds, 1e8) * 1e9);
     try (FileChannel lock = run.lock();
-        Weights weights = new Weights(shape, recipe.seed())) {
+        Weights weights = new Weights(shape, PropertyWords.of(tokenizer), recipe.seed())) {
       RunFolder.State state = run.load();
       RunFolder.Position position = state == null ? RunFolder.Position.START : state.position();
       if (state != null) {

@@ -45,8 +45,13 @@ final class Weights implements AutoCloseable {
   private Tensor flat;
   private long length;
 
-  /** Weights drawn from a seed, each tensor from its name; the language model begins with {@link LookUpHeads}. */
+  /** Weights drawn from a seed, each tensor from its name; the language model begins with {@link FirstValues}. */
   Weights(ModelShape shape, long seed) {
+    this(shape, PropertyWords.NONE, seed);
+  }
+
+  /** The same where the rows of some words are set as well. */
+  Weights(ModelShape shape, PropertyWords words, long seed) {
     this.shape = shape;
     owner = true;
     describe();
@@ -57,7 +62,7 @@ final class Weights implements AutoCloseable {
         values[(int) entry.offset + i] = (float) (entry.std == 0 ? entry.fill : random.nextGaussian() * entry.std);
       }
     }
-    new LookUpHeads(shape, seed).write(values, entries);
+    new FirstValues(shape, words, seed).write(values, entries);
     try (PointerScope scope = new PointerScope()) {
       flat = AbstractTensor.create(values, length);
       flat.retainReference();
@@ -123,16 +128,17 @@ final class Weights implements AutoCloseable {
     part = Part.LLM;
     int h = shape.hidden();
     int kv = shape.kvHeads() * shape.headDim();
+    int query = shape.heads() * shape.headDim();
     // Blocks begin by changing little, so that a token's own row, which is also its row of the head, shows through: copying is easy.
     double scale = 0.3 / Math.sqrt(2.0 * shape.layers());
     add(part, "model.embed_tokens.weight", 1 / Math.sqrt(h), 0, shape.vocab(), h);
     for (int i = 0; i < shape.layers(); i++) {
       String l = "model.layers." + i + ".";
       vector(part, l + "input_layernorm.weight", h, 1);
-      matrix(part, l + "self_attn.q_proj.weight", 1, h, h);
+      matrix(part, l + "self_attn.q_proj.weight", 1, query, h);
       matrix(part, l + "self_attn.k_proj.weight", 1, kv, h);
       matrix(part, l + "self_attn.v_proj.weight", 1, kv, h);
-      matrix(part, l + "self_attn.o_proj.weight", scale, h, h);
+      matrix(part, l + "self_attn.o_proj.weight", scale, h, query);
       vector(part, l + "post_attention_layernorm.weight", h, 1);
       matrix(part, l + "mlp.gate_proj.weight", 1, shape.ffn(), h);
       matrix(part, l + "mlp.up_proj.weight", 1, shape.ffn(), h);
@@ -143,6 +149,7 @@ final class Weights implements AutoCloseable {
     for (Probe probe : Probe.values()) {
       matrix(Part.PROBE, probe.key() + ".weight", 1, probe.classes(), c);
     }
+    add(Part.WORDS, "weight", 1 / Math.sqrt(h), 0, shape.vocab(), h);
   }
 
   /** Variance-preserving, times {@code scale}. */

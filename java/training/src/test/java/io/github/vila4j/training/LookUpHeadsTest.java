@@ -3,8 +3,16 @@ package io.github.vila4j.training;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.github.vila4j.shapes.Colour;
+import io.github.vila4j.shapes.Item;
+import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Split;
+import io.github.vila4j.shapes.Task;
+import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import org.bytedeco.javacpp.PointerScope;
@@ -16,6 +24,7 @@ import org.junit.jupiter.api.Test;
 class LookUpHeadsTest {
   private static final int PAIRS = 8;
   private static final int SEQUENCES = 256;
+  private static final int ASKED = 100;
 
   /** Pairs of ids, then one of the first ids: how often the untrained model ranks its second id over those of the other pairs. */
   private static double recalled(ModelShape shape, long seed) {
@@ -53,6 +62,45 @@ class LookUpHeadsTest {
       }
     }
     return right / (double) SEQUENCES;
+  }
+
+  /** Of scenes in words, how often the untrained model ranks the colour of a named shape over all other colours. */
+  private static double colours(BytePairs tokenizer, long seed) {
+    ModelShape shape = ModelShape.demo(tokenizer.size());
+    List<Integer> ids = Arrays.stream(Colour.values()).map(c -> tokenizer.encode(c.word())[0]).toList();
+    List<Sequence> asked = new ArrayList<>();
+    List<Integer> answers = new ArrayList<>();
+    for (int i = 0; asked.size() < ASKED; i++) {
+      Item item = Items.of(Split.VALIDATION, Task.VQA_COLOUR, i);
+      if (tokenizer.encode(item.expected()).length == 1) {
+        asked.add(Sequence.chat(tokenizer, item));
+        answers.add(tokenizer.encode(item.expected())[0]);
+      }
+    }
+    int right = 0;
+    try (PointerScope scope = new PointerScope();
+        AutoGradMode off = new AutoGradMode(false);
+        Weights weights = new Weights(shape, PropertyWords.of(tokenizer), seed)) {
+      Network network = new Network(weights, false);
+      for (int n = 0; n < ASKED; n++) {
+        Batch batch = Batch.of(asked.subList(n, n + 1), shape, tokenizer);
+        Tensor rows = Losses.rows(network, batch, Losses.imageTokens(network, batch, shape), shape);
+        Tensor first = rows.index_select(0, AbstractTensor.create(new long[] {batch.picked()[0]}, 1));
+        float[] logits = Weights.toArray(network.logits(first).contiguous());
+        int best = ids.stream().max(Comparator.comparingDouble(id -> logits[id])).orElseThrow();
+        right += best == answers.get(n) ? 1 : 0;
+      }
+    }
+    return right / (double) ASKED;
+  }
+
+  @Test
+  void anUntrainedModelFindsTheColourOfANamedShapeInAnImageInWords() {
+    BytePairs tokenizer = TokenizerFiles.learn();
+    for (long seed = 1; seed <= 3; seed++) {
+      double share = colours(tokenizer, seed);
+      assertTrue(share > 0.4, "seed " + seed + ": " + share + ", chance is " + 1.0 / Colour.values().length);
+    }
   }
 
   @Test

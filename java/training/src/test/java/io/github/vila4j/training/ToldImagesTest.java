@@ -27,7 +27,7 @@ class ToldImagesTest {
     Map<Long, String> words = new TreeMap<>();
     for (int i = 0; i < told.ids().length; i++) {
       String word = TOKENIZER.decode(new int[] {(int) told.ids()[i]});
-      if (!word.equals(ToldImages.BLANK)) {
+      if (!word.equals(ToldImages.BLANK) && !word.equals(ToldImages.NOTHING)) {
         words.merge(told.tokens()[i], word, String::concat);
       }
     }
@@ -45,6 +45,24 @@ class ToldImagesTest {
             12L, " solid large pink star top right", 1L, " large dotted pink ring left", 15L, "2 pink large", 19L, "4", 23L, "2", 31L,
             "0"),
         words(told));
+  }
+
+  /** Tokens that say nothing are as long as those of a thing, so that position heads see all alike. */
+  @Test
+  void everyTokenHasABlankAndSaysSomething() {
+    ToldImages told = ToldImages.of(List.of(new Scene(List.of(), "", -1, 112, 112, 5)), TOKENIZER, SHAPE);
+    int blank = TOKENIZER.encode(ToldImages.BLANK)[0];
+    int nothing = TOKENIZER.encode(ToldImages.NOTHING)[0];
+    for (long token = 0; token < SHAPE.imageTokens(); token++) {
+      int blanks = 0;
+      int nothings = 0;
+      for (int i = 0; i < told.ids().length; i++) {
+        blanks += told.tokens()[i] == token && told.ids()[i] == blank ? 1 : 0;
+        nothings += told.tokens()[i] == token && told.ids()[i] == nothing ? 1 : 0;
+      }
+      assertEquals(1, blanks, "blanks of token " + token);
+      assertEquals(token == SHAPE.imageTokens() - 1 ? 0 : 1, nothings, "token " + token);
+    }
   }
 
   /** Only the patches around a thing's middle differ from the others: the projector's token that sees them is the one that tells. */
@@ -82,7 +100,7 @@ class ToldImagesTest {
         Weights weights = new Weights(SHAPE, 1)) {
       ToldImages told = new ToldImages(1, new long[] {3, 3, 0}, new long[] {5, 9, 5}, new float[] {0.5f, 2, 1});
       float[] sums = Weights.toArray(new Network(weights, false).told(told).contiguous());
-      float[] table = Weights.toArray(weights.get(Part.LLM, "model.embed_tokens.weight"));
+      float[] table = Weights.toArray(weights.get(Part.WORDS, "weight"));
       float[] expected = new float[SHAPE.imageTokens() * SHAPE.hidden()];
       for (int i = 0; i < SHAPE.hidden(); i++) {
         expected[i] = table[5 * SHAPE.hidden() + i];
