@@ -8,4 +8,14 @@ public final class FileAccessException extends VilaException {
   FileAccessException(String message) {
     super(ErrorCode.IO, message);
   }
+
+  /**
+   * A failure of the modules beside this one.
+   *
+   * @param message one line that names the file
+   * @param cause what the operating system said
+   */
+  public FileAccessException(String message, Throwable cause) {
+    super(ErrorCode.IO, message, cause);
+  }
 }

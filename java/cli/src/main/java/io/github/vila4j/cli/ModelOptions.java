@@ -5,19 +5,16 @@ import io.github.vila4j.LoadOptions;
 import io.github.vila4j.ProgressListener;
 import io.github.vila4j.Vila;
 import io.github.vila4j.VilaModel;
+import io.github.vila4j.demo.DemoModel;
 import java.nio.file.Path;
 import java.util.List;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Which model, and how to load it. */
 final class ModelOptions {
-  @Spec(Spec.Target.MIXEE)
-  private CommandSpec command;
+  static final String DEMO = "Unless given, the demo model, which knows drawn shapes.";
 
-  @Option(names = "--model", paramLabel = "DIR", description = "The checkpoint's folder.")
+  @Option(names = "--model", paramLabel = "DIR", description = "The checkpoint's folder. " + DEMO)
   private Path model;
 
   @Option(
@@ -47,10 +44,7 @@ final class ModelOptions {
   }
 
   Path path() {
-    if (model == null) {
-      throw new ParameterException(command.commandLine(), "Missing required option: '--model=DIR'");
-    }
-    return model;
+    return model == null ? DemoModel.folder() : model;
   }
 
   /** Threads of one computation; 0 where the engine chooses. */

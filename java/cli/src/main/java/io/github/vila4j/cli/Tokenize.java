@@ -5,6 +5,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.vila4j.Tokenizer;
+import io.github.vila4j.demo.DemoModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,9 +20,8 @@ import picocli.CommandLine.Option;
 final class Tokenize extends BaseCommand {
   @Option(
       names = "--model",
-      required = true,
       paramLabel = "DIR",
-      description = "A checkpoint's folder, or one with tokenizer files.")
+      description = "A checkpoint's folder, or one with tokenizer files. " + ModelOptions.DEMO)
   private Path model;
 
   @ArgGroup(multiplicity = "1")
@@ -56,7 +56,7 @@ final class Tokenize extends BaseCommand {
   public Integer call() {
     List<String> texts = source.vectors == null ? source.texts : readTexts(source.vectors);
     List<Vector> vectors = new ArrayList<>();
-    try (Tokenizer tokenizer = Tokenizer.load(model)) {
+    try (Tokenizer tokenizer = Tokenizer.load(model == null ? DemoModel.folder() : model)) {
       for (String text : texts) {
         int[] ids = tokenizer.encode(text, true);
         vectors.add(new Vector(ids, tokenizer.decode(ids, true)));

@@ -11,6 +11,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.vila4j.Vila;
+import io.github.vila4j.demo.DemoModel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -53,7 +54,7 @@ class MainTest {
   void badUsage() {
     Run.fails(2, "no command given; one of ask, chat, tokenize, resize, inspect, plan, doctor, bench, eval");
     Run.fails(2, "Unmatched argument at index 0: 'paint'", "paint");
-    Run.fails(2, "Missing required option: '--model=DIR'", "plan");
+    Run.fails(2, "Missing required option: '--size=WxH'", "resize", "a.png", "b.png");
     Run.fails(
         2, "Invalid value for option '--max-tokens': 'many' is not an int", "ask", "--model", "m", "--max-tokens", "many", "x");
     Run.fails(
@@ -74,7 +75,15 @@ class MainTest {
     Run.fails(2, "--model and --synthetic leave each other out", "bench", "--model", Run.CLIP, "--synthetic", "vila1.5-3b");
     Run.fails(
         2, "synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b", "bench", "--synthetic", "vila9");
-    assertEquals("'vila4j plan --help' tells how to use it", Run.of("plan").err().lines().toList().get(1));
+    assertEquals("'vila4j resize --help' tells how to use it", Run.of("resize", "a.png", "b.png").err().lines().toList().get(1));
+  }
+
+  @Test
+  void theDemoModelStandsInForNone() {
+    String folder = DemoModel.folder().toString();
+    assertEquals(Run.ok("tokenize", "--model", folder, "--text", "red star"), Run.ok("tokenize", "--text", "red star"));
+    String compiled = Run.ok("plan", "--model", folder);
+    assertEquals(compiled.replace(", compiled", ", already there"), Run.ok("plan"));
   }
 
   @Test

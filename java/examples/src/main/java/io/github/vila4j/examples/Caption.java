@@ -4,7 +4,6 @@ package io.github.vila4j.examples;
 import io.github.vila4j.Completion;
 import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.Prompt;
-import io.github.vila4j.Vila;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import java.nio.file.Path;
@@ -14,17 +13,17 @@ public final class Caption {
   private Caption() {}
 
   /**
-   * Arguments: the checkpoint's folder, then image files.
+   * Arguments: image files.
    *
    * @param args the arguments
    */
   public static void main(String[] args) {
     GenerationOptions options = GenerationOptions.builder().maxNewTokens(40).build();
-    try (VilaModel model = Vila.load(Path.of(args[0]))) {
-      for (int i = 1; i < args.length; i++) {
-        VilaImage image = VilaImage.of(Path.of(args[i]));
-        Completion caption = model.generate(Prompt.of("<image>\nDescribe the image in one sentence.", image), options);
-        System.out.println(args[i] + ": " + caption.text());
+    try (VilaModel model = Models.load()) {
+      for (String file : args) {
+        VilaImage image = VilaImage.of(Path.of(file));
+        Completion caption = model.generate(Prompt.of("<image>\nDescribe the image.", image), options);
+        System.out.println(file + ": " + caption.text());
       }
     }
   }

@@ -4,8 +4,6 @@ package io.github.vila4j.examples;
 import io.github.vila4j.Completion;
 import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.Prompt;
-import io.github.vila4j.PromptPart;
-import io.github.vila4j.Vila;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import java.nio.file.Path;
@@ -15,18 +13,16 @@ public final class CompareImages {
   private CompareImages() {}
 
   /**
-   * Arguments: the checkpoint's folder, then two or more image files.
+   * Arguments: two image files.
    *
    * @param args the arguments
    */
   public static void main(String[] args) {
-    Prompt.Builder prompt = Prompt.builder().user(PromptPart.text("Look at these images. "));
-    for (int i = 1; i < args.length; i++) {
-      prompt.text("Image " + i + ": ").image(VilaImage.of(Path.of(args[i]))).text("\n");
-    }
-    prompt.text("What do they have in common, and what differs?");
-    try (VilaModel model = Vila.load(Path.of(args[0]))) {
-      Completion answer = model.generate(prompt.build(), GenerationOptions.builder().maxNewTokens(80).build());
+    VilaImage before = VilaImage.of(Path.of(args[0]));
+    VilaImage after = VilaImage.of(Path.of(args[1]));
+    Prompt prompt = Prompt.builder().user(before).image(after).text("\nWhat changed?").build();
+    try (VilaModel model = Models.load()) {
+      Completion answer = model.generate(prompt, GenerationOptions.builder().maxNewTokens(80).build());
       System.out.println(answer.text());
       System.out.println(answer.usage().imageTokens() + " of " + answer.usage().promptTokens() + " positions are images");
     }

@@ -5,7 +5,6 @@ import io.github.vila4j.Completion;
 import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.Prompt;
 import io.github.vila4j.Video;
-import io.github.vila4j.Vila;
 import io.github.vila4j.VilaModel;
 import java.nio.file.Path;
 
@@ -14,14 +13,14 @@ public final class VideoQuestion {
   private VideoQuestion() {}
 
   /**
-   * Arguments: the checkpoint's folder, then the video.
+   * Argument: the video.
    *
    * @param args the arguments
    */
   public static void main(String[] args) {
-    Video video = Video.of(Path.of(args[1]));
+    Video video = Video.of(Path.of(args[0]));
     GenerationOptions options = GenerationOptions.builder().maxNewTokens(60).build();
-    try (VilaModel model = Vila.load(Path.of(args[0]))) {
+    try (VilaModel model = Models.load()) {
       Completion answer = model.generate(Prompt.of("What happens in this video?", video), options);
       System.out.println(answer.text());
       System.out.println("(" + video.frames(model.videoSampling()).size() + " frames, " + answer.usage() + ")");

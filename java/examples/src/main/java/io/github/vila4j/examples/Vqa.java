@@ -5,7 +5,6 @@ import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.Prompt;
 import io.github.vila4j.Token;
 import io.github.vila4j.TokenStream;
-import io.github.vila4j.Vila;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import io.github.vila4j.VilaSession;
@@ -15,19 +14,19 @@ import java.util.List;
 /** Answers questions about an image, printing each answer as it grows. The image is encoded once. */
 public final class Vqa {
   private static final List<String> QUESTIONS =
-      List.of("What is in the image?", "How many objects are there?", "What colours do you see?");
+      List.of("What is in the image?", "How many shapes are there?", "What shape is in the centre?");
 
   private Vqa() {}
 
   /**
-   * Arguments: the checkpoint's folder, then an image file.
+   * Argument: an image file.
    *
    * @param args the arguments
    */
   public static void main(String[] args) {
     GenerationOptions options = GenerationOptions.builder().maxNewTokens(40).build();
-    VilaImage image = VilaImage.of(Path.of(args[1]));
-    try (VilaModel model = Vila.load(Path.of(args[0]));
+    VilaImage image = VilaImage.of(Path.of(args[0]));
+    try (VilaModel model = Models.load();
         VilaSession session = model.newSession()) {
       for (String question : QUESTIONS) {
         System.out.print(question + " ");
