@@ -138,16 +138,6 @@ public final class Items {
   }
 
   /**
-   * Different made-up labels.
-   *
-   * @param count how many, at most 60
-   * @return the labels
-   */
-  public List<String> labels(int count) {
-    return rng.shuffled(Words.LABELS).subList(0, count);
-  }
-
-  /**
    * Short phrases, each with its made-up label, some of them again and again.
    *
    * @param phrases how many different ones, 2 to 9

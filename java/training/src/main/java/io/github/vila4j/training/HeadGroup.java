@@ -11,6 +11,11 @@ final class HeadGroup {
   /** How much of the random first values of queries and keys stays. */
   private static final float REMAINS = 0.1f;
 
+  /** The size of what a head that sees by position writes, in lengths of a row. */
+  static final double WRITES = 2;
+  /** What the score of the position that is looked for is. */
+  private static final double POSITION = 60;
+
   private final Matrix q;
   private final Matrix k;
   private final Matrix v;
@@ -19,6 +24,7 @@ final class HeadGroup {
   private final int perGroup;
   private final int d;
 
+  /** Begins to set the group: little of its random queries and keys stays, and nothing of its values. */
   HeadGroup(float[] values, List<Weights.Entry> entries, ModelShape shape, int block, int group) {
     String attention = "model.layers." + block + ".self_attn.";
     q = Matrix.of(values, entries, Part.LLM, attention + "q_proj.weight");
@@ -38,8 +44,28 @@ final class HeadGroup {
     return Math.pow(ModelShape.ROPE_THETA, -pair / (headDim / 2.0));
   }
 
-  /** Takes all random first values of queries and keys away. */
-  void nothingRemains() {
+  /** The length of a row behind a norm, in lengths of a row. */
+  static double grown(ModelShape shape) {
+    return Math.sqrt(shape.hidden() / (1 + FirstValues.CONSTANT * FirstValues.CONSTANT));
+  }
+
+  /** A row's part along the constant direction behind a norm. */
+  static double constantPart(ModelShape shape) {
+    return grown(shape) * FirstValues.CONSTANT;
+  }
+
+  /** How many pairs of dimensions tell positions apart. */
+  static int pairs(ModelShape shape) {
+    return Math.max(3, shape.headDim() / 8);
+  }
+
+  /** The size of queries and keys by position. */
+  static double positionSize(ModelShape shape) {
+    return Math.sqrt(POSITION * Math.sqrt(shape.headDim()) / pairs(shape)) / constantPart(shape);
+  }
+
+  /** Takes what is left of the random queries and keys away. */
+  void clearQueriesAndKeys() {
     k.scale(group * d, d, 0);
     q.scale(group * perGroup * d, perGroup * d, 0);
   }
@@ -62,19 +88,19 @@ final class HeadGroup {
   }
 
   /** The value is a token's part along some directions. */
-  void reads(double[][] directions) {
+  void read(double[][] directions) {
     for (int i = 0; i < directions.length; i++) {
       v.add(group * d + i, directions[i], 1);
     }
   }
 
   /** Takes the random first values of what is written away. */
-  void writesNothing() {
+  void clearWritten() {
     o.clearColumns(group * perGroup * d, perGroup * d);
   }
 
   /** What head {@code head} reads is written along other directions. */
-  void writes(int head, double[][] directions, double scale) {
+  void writeOf(int head, double[][] directions, double scale) {
     for (int i = 0; i < directions.length; i++) {
       o.addColumn((group * perGroup + head) * d + i, directions[i], scale);
     }
@@ -83,7 +109,7 @@ final class HeadGroup {
   /** What all heads read is written, {@code scale} in all. */
   void write(double[][] directions, double scale) {
     for (int head = 0; head < perGroup; head++) {
-      writes(head, directions, scale / perGroup);
+      writeOf(head, directions, scale / perGroup);
     }
   }
 }

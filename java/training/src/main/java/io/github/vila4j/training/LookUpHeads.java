@@ -15,10 +15,6 @@ import java.util.List;
  * compared in those dimensions of a head that hardly turn over {@link #SPAN} positions.
  */
 final class LookUpHeads {
-  /** The size of what a head that sees by position writes, in lengths of a row. */
-  static final double WRITES = 2;
-  /** What the score of the position that is looked for is. */
-  private static final double POSITION = 60;
   /** How strongly content is compared. */
   private static final double COMPARES = 3;
   /** The size of what is copied, in lengths of a row. */
@@ -39,38 +35,18 @@ final class LookUpHeads {
     this.constant = constant;
   }
 
-  /** The length of a row behind a norm, in lengths of a row. */
-  static double grown(ModelShape shape) {
-    return Math.sqrt(shape.hidden() / (1 + FirstValues.CONSTANT * FirstValues.CONSTANT));
-  }
-
-  /** A row's part along the constant direction behind a norm. */
-  static double constantPart(ModelShape shape) {
-    return grown(shape) * FirstValues.CONSTANT;
-  }
-
-  /** How many pairs of dimensions tell positions apart. */
-  static int pairs(ModelShape shape) {
-    return Math.max(3, shape.headDim() / 8);
-  }
-
-  /** The size of queries and keys by position. */
-  static double positionSize(ModelShape shape) {
-    return Math.sqrt(POSITION * Math.sqrt(shape.headDim()) / pairs(shape)) / constantPart(shape);
-  }
-
   /** Heads that see the token before: what they read of it is written elsewhere. */
   void before(int block, int group, double[][] read, double[][] to) {
     HeadGroup heads = new HeadGroup(values, entries, shape, block, group);
-    double size = positionSize(shape);
-    for (int pair = 0; pair < pairs(shape); pair++) {
+    double size = HeadGroup.positionSize(shape);
+    for (int pair = 0; pair < HeadGroup.pairs(shape); pair++) {
       double angle = HeadGroup.angle(pair, shape.headDim());
       heads.key(pair, constant, size * Math.cos(angle));
       heads.key(pair + shape.headDim() / 2, constant, size * Math.sin(angle));
       heads.queries(pair, constant, size);
     }
-    heads.reads(read);
-    heads.write(to, WRITES / grown(shape));
+    heads.read(read);
+    heads.write(to, HeadGroup.WRITES / HeadGroup.grown(shape));
   }
 
   /** Heads that look for what followed a token like this one, and copy it. */
@@ -86,7 +62,7 @@ final class LookUpHeads {
         }
       }
     }
-    heads.reads(copied);
-    heads.write(copied, COPIES / grown(shape));
+    heads.read(copied);
+    heads.write(copied, COPIES / HeadGroup.grown(shape));
   }
 }

@@ -34,7 +34,7 @@ final class Mixture {
       case RECALL -> recall(items, tokenizer, draw, progress);
       case LANGUAGE -> language(items, tokenizer, draw, progress);
       case INTERLEAVED -> {
-        int most = progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6;
+        int most = mostThings(progress);
         if (draw < 10) {
           yield counted(items, tokenizer);
         }
@@ -58,6 +58,11 @@ final class Mixture {
       case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, rng.between(3, 7), 6);
       case TUNING -> stage.text() && draw < 15 ? text(items, tokenizer) : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
     };
+  }
+
+  /** How many things a scene has at most: few where a stage begins. */
+  private static int mostThings(double progress) {
+    return progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6;
   }
 
   private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
@@ -86,7 +91,7 @@ final class Mixture {
   private static Sequence recall(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
     if (draw < 4) {
-      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
+      return recalled(items, tokenizer);
     }
     if (draw < 30) {
       return labelled(items, tokenizer, true, rng.between(5, 14));
@@ -98,7 +103,7 @@ final class Mixture {
       return counted(items, tokenizer);
     }
     if (draw < 68) {
-      return conversation(items, tokenizer, true, rng.between(3, 7), progress < 0.1 ? 2 : progress < 0.25 ? 4 : 6);
+      return conversation(items, tokenizer, true, rng.between(3, 7), mostThings(progress));
     }
     if (draw < 83) {
       return several(items, tokenizer);
@@ -109,11 +114,17 @@ final class Mixture {
     return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
   }
 
+  /** Phrases with their labels, again and again. */
+  private static Sequence recalled(Items items, BytePairs tokenizer) {
+    Rng rng = items.rng();
+    return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
+  }
+
   /** Every task with images that are told in words, and text without images. */
   private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
     if (draw < 2) {
-      return Sequence.recall(tokenizer, items.recall(rng.between(2, 6), rng.between(8, 20)), rng.chance(0.5));
+      return recalled(items, tokenizer);
     }
     if (draw < 10) {
       return labelled(items, tokenizer, true, rng.between(5, 14));

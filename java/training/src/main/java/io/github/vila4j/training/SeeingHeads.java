@@ -55,10 +55,10 @@ final class SeeingHeads {
   /** Heads that subtract what they read of the token an image ago from what they read of the token itself. */
   void difference(int block, int group, double[][] read, double[][] to) {
     HeadGroup heads = group(block, group);
-    int pairs = LookUpHeads.pairs(shape);
-    double size = LookUpHeads.positionSize(shape);
-    heads.reads(read);
-    heads.writesNothing();
+    int pairs = HeadGroup.pairs(shape);
+    double size = HeadGroup.positionSize(shape);
+    heads.read(read);
+    heads.clearWritten();
     for (int pair = 0; pair < pairs; pair++) {
       heads.key(pair, constant, size);
     }
@@ -69,7 +69,7 @@ final class SeeingHeads {
         heads.query(n, pair, constant, size * Math.cos(turned));
         heads.query(n, pair + shape.headDim() / 2, constant, -size * Math.sin(turned));
       }
-      heads.writes(n, to, (n == 0 ? LookUpHeads.WRITES : -LookUpHeads.WRITES) / LookUpHeads.grown(shape));
+      heads.writeOf(n, to, (n == 0 ? HeadGroup.WRITES : -HeadGroup.WRITES) / HeadGroup.grown(shape));
     }
   }
 
@@ -92,8 +92,8 @@ final class SeeingHeads {
     int slowest = shape.headDim() / 2 - 1;
     heads.key(slowest, seen, evenly);
     heads.queries(slowest, constant, 1);
-    heads.reads(read);
-    heads.writesNothing();
+    heads.read(read);
+    heads.clearWritten();
     heads.write(to, size);
   }
 
@@ -121,7 +121,7 @@ final class SeeingHeads {
   void recent(int block, int group, double[][] read, double[][] to) {
     HeadGroup heads = group(block, group);
     int d = shape.headDim();
-    double size = Math.sqrt(RECENT * Math.sqrt(d)) / LookUpHeads.constantPart(shape);
+    double size = Math.sqrt(RECENT * Math.sqrt(d)) / HeadGroup.constantPart(shape);
     int pair = 0;
     while (HeadGroup.angle(pair + 1, d) > NEAR) {
       pair++;
@@ -130,8 +130,8 @@ final class SeeingHeads {
     heads.queries(pair, constant, size);
     heads.key(d / 2 - 1, image, -SEEN);
     heads.queries(d / 2 - 1, constant, SEEN);
-    heads.reads(read);
-    heads.writesNothing();
+    heads.read(read);
+    heads.clearWritten();
     heads.write(to, MEAN);
   }
 
@@ -144,15 +144,15 @@ final class SeeingHeads {
     for (int i = 0; i < d; i++) {
       slow[i] = d / 2 - 1 - i / 2 + i % 2 * (d / 2);
     }
-    heads.nothingRemains();
+    heads.clearQueriesAndKeys();
     heads.key(slow[0], image, 4 * SEEN);
     heads.queries(slow[0], constant, SEEN);
     for (int i = 0; i < Math.min(asked.length, d - 1); i++) {
       heads.key(slow[1 + i], properties[i], MATCHES);
       heads.queries(slow[1 + i], asked[i], MATCHES);
     }
-    heads.reads(properties);
-    heads.writesNothing();
+    heads.read(properties);
+    heads.clearWritten();
     heads.write(properties, SAYS);
   }
 }

@@ -24,8 +24,6 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   static final float REST = 0.1f;
   /** How much is learnt from the phrases of recall and from those that follow labels. */
   private static final float PHRASE = 0.3f;
-  /** How much is learnt from words of a row that stood before. */
-  private static final float AGAIN = 0.5f;
 
   /** Positions once each image takes {@code imageTokens}. */
   int length(int imageTokens) {
@@ -161,17 +159,6 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
       shown.label(labels.get(i), weights.get(i), echo ? scene.summary() : "");
     }
     return builder.build(drawn ? scenes : List.of());
-  }
-
-  /** Words in a row, the whole row again and again; learnt from the second time on. */
-  static Sequence repeated(BytePairs tokenizer, List<String> words, int times) {
-    Builder builder = new Builder(tokenizer);
-    for (int time = 0; time < times; time++) {
-      for (String word : words) {
-        builder.text(word, time == 0 ? 0 : AGAIN);
-      }
-    }
-    return builder.build(List.of());
   }
 
   /**
