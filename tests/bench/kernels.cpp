@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How close the quantised products come to what this machine can do: bytes of weights per second for one row (a decode step)
-// against reading memory, operations per second for many rows (prefill). Usage: bench_kernels [threads]
+// against reading memory, operations per second for several rows (a joined step of so many requests, a prompt), also as multiples of
+// those of one row. Usage: bench_kernels [threads] [kernel]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -62,7 +63,7 @@ int main(int count, char** arguments) {
   });
   const double bandwidth = static_cast<double>(total) / reading;
   std::printf("%d threads; reading memory: %.1f GB/s\n", threads, bandwidth / 1e9);
-  std::printf("| kernel | bits | rows | GB/s of weights | of reading | GOP/s |\n|---|---|---|---|---|---|\n");
+  std::printf("| kernel | bits | rows | GB/s of weights | of reading | GOP/s | of one row |\n|---|---|---|---|---|---|---|\n");
   for (const int bits : {4, 8}) {
     PackedShape shape = base;
     shape.bits = bits;
@@ -73,7 +74,9 @@ int main(int count, char** arguments) {
       std::memset(weights.back().get(), 0x21, shape.bytes());
     }
     for (const Product& product : products()) {
-      for (const int64_t rows : {1, 2, 4, 8, 32, 256}) {
+      if (count > 2 && std::string(product.name) != arguments[2]) continue;
+      double one = 0;
+      for (const int64_t rows : {1, 2, 4, 6, 8, 32, 64, 256}) {
         if (std::string(product.name) == "portable" && rows > 4) continue;
         const Memory buffer = allocate(RowsBuffer::bytes(rows, shape.padded_k()));
         const RowsBuffer to(buffer.get(), rows, shape.padded_k());
@@ -95,8 +98,9 @@ int main(int count, char** arguments) {
         });
         const double bytes = static_cast<double>(shape.bytes()) * used / time;
         const double operations = 2.0 * static_cast<double>(shape.n * shape.k * rows) * used / time;
-        std::printf("| %s | %d | %lld | %.1f | %.0f %% | %.0f |\n", product.name, bits, static_cast<long long>(rows), bytes / 1e9,
-                    100 * bytes / bandwidth, operations / 1e9);
+        if (rows == 1) one = operations;
+        std::printf("| %s | %d | %lld | %.1f | %.0f %% | %.0f | %.2f |\n", product.name, bits, static_cast<long long>(rows),
+                    bytes / 1e9, 100 * bytes / bandwidth, operations / 1e9, operations / one);
       }
     }
   }

@@ -302,7 +302,8 @@ class VILA_API Completion {
   std::vector<TokenProbability> top_logprobs;  ///< options.top_logprobs entries per id, best first, flattened
 };
 
-/// Receives the answer as it grows. Called from the thread inside Session::generate.
+/// Receives the answer as it grows. Called from the thread inside Session::generate. While it does not return, its own request
+/// pauses, and the others of the model go on.
 class VILA_API TokenListener {
  public:
   virtual ~TokenListener();
@@ -323,6 +324,9 @@ class VILA_API LoadOptions {
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
+  /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.
+  /// Those at once share each decode step, and each holds its session's KV cache.
+  int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
   std::string prompt_template;        ///< empty: the checkpoint's own
   /// Only vision tower and projector: Model::encode_image() and its like work, new_session() throws unsupported, and nothing of the
@@ -410,7 +414,8 @@ class VILA_API EncodedImage {
 
 class Session;
 
-/// A loaded checkpoint: compiled plans, tokenizer and image cache. Thread-safe.
+/// A loaded checkpoint: compiled plans, tokenizer and image cache. Thread-safe: sessions in several threads are computed together,
+/// token by token (LoadOptions::max_requests).
 class VILA_API Model {
  public:
   /// Loads a checkpoint folder, compiling its plans first where the cache holds none. `progress` may be null; it is not kept.

@@ -7,10 +7,11 @@
 //   language   inputs_embeds f32 [batch, length, D], seqlens_k i32 [batch] (positions in the cache after this step, minus one),
 //              total_sequence_length i32 [] (a scalar: the largest of seqlens_k + 1),
 //              past_key.i / past_value.i f32 [batch, kv_heads, capacity, head_dim]
-//              (caches f16 where the options say so)
 //              -> logits f32 [batch, V] of the last of the length positions, present_key.i / present_value.i (same buffers as past)
+//              With f16 caches, instead of past_* and present_*: kv_memory i64 [batch, layers, 2], the addresses of each sequence's
+//              keys and values [kv_heads, capacity, head_dim], written in place; kv_capacity i64 [batch]. Any step, any batch.
 //
-// What a language step may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
+// What a language step over f32 caches may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
 //   first prompt    length >= 1, total = length: any batch, the cache is filled from its first row.
 //   next chunk      length > 1, total > length: batch 1 only; positions total-length .. total-1 are written behind the earlier
 //   ones. decode          length 1: any batch, each sequence at its own seqlens_k.
@@ -48,7 +49,9 @@ struct BuildOptions {
 };
 
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
-inline constexpr int kGraphVersion = 3;
+inline constexpr int kGraphVersion = 4;
+/// The same for the files of weights beside the plans (packed_weights.h, quantized_weights.h).
+inline constexpr int kWeightsVersion = 3;
 
 // Each throws unsupported for a compute type that the dialect does not write, bad_file for a missing or misshapen
 // tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.

@@ -141,6 +141,10 @@ Value CpuDialect::begin_decoder(const DecoderShape& shape) {
   if (shape.cache == DType::f16 && shape.head_dim > kernels::kMostHeadDim) {
     fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim, ", expected at most ", kernels::kMostHeadDim);
   }
+  if (shape.cache == DType::f16) {
+    input(names::kKvMemory, DType::i64, {"batch", "layers", 2});
+    input(names::kKvCapacity, DType::i64, {"batch"});
+  }
   const RopeTable table = make_rope_table(shape.max_positions, shape.head_dim, shape.rope_theta, shape.rope_scale);
   constant(kCosCache, {shape.max_positions, shape.head_dim / 2}, table.cos);
   constant(kSinCache, {shape.max_positions, shape.head_dim / 2}, table.sin);
@@ -163,18 +167,14 @@ Value CpuDialect::rotated(const Value& rows) {
 Value CpuDialect::sequences(const Value& rows) { return node("Reshape", {rows, sequence_shape_}); }
 
 Value CpuDialect::half_cache_attention(int64_t layer, const Value& q, const Value& k, const Value& v) {
-  const std::vector<Dim> cache{"batch", decoder_.kv_heads, "capacity", decoder_.head_dim};
-  const Value past_key = input(names::past_key(layer), DType::f16, cache);
-  const Value past_value = input(names::past_value(layer), DType::f16, cache);
-  const Value attended = fresh("CachedAttention");
-  node("CachedAttention", {sequences(q), sequences(k), sequences(v), past_key, past_value, names::kSeqlensK, kCosCache, kSinCache},
-       {attended, names::present_key(layer), names::present_value(layer)},
-       {{"num_heads", decoder_.heads},
-        {"kv_num_heads", decoder_.kv_heads},
-        {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
-       kVila);
-  declare_output(names::present_key(layer), DType::f16, cache);
-  declare_output(names::present_value(layer), DType::f16, cache);
+  const Value attended =
+      node("CachedAttention",
+           {sequences(q), sequences(k), sequences(v), names::kKvMemory, names::kKvCapacity, names::kSeqlensK, kCosCache, kSinCache},
+           {{"num_heads", decoder_.heads},
+            {"kv_num_heads", decoder_.kv_heads},
+            {"layer", layer},
+            {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
+           kVila);
   return reshape(attended, {-1, decoder_.heads * decoder_.head_dim});
 }
 

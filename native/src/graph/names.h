@@ -14,6 +14,8 @@ inline constexpr const char* kProjected = "projected";
 inline constexpr const char* kInputsEmbeds = "inputs_embeds";
 inline constexpr const char* kSeqlensK = "seqlens_k";
 inline constexpr const char* kTotalSequenceLength = "total_sequence_length";
+inline constexpr const char* kKvMemory = "kv_memory";
+inline constexpr const char* kKvCapacity = "kv_capacity";
 inline constexpr const char* kLogits = "logits";
 inline constexpr const char* kHiddenStates = "hidden_states";
 inline std::string past_key(int64_t i) { return "past_key." + std::to_string(i); }

@@ -8,18 +8,24 @@
 
 namespace vila::kernels {
 
+/// Where one sequence's keys and values of a layer lie.
+struct CachedSequence {
+  uint16_t* keys = nullptr;    ///< fp16 [kv_heads, capacity, head_dim], rotated
+  uint16_t* values = nullptr;  ///< as keys
+  int64_t capacity = 0;
+  int64_t past = 0;            ///< positions it holds; past + length is at most capacity and at most the tables' positions
+};
+
 /// One layer's step. Rotary embedding is the half-split form: (a, b) = (x[i], x[i + d/2]) becomes (a cos - b sin, b cos + a sin).
-/// Sequence s holds past[s] positions; this step adds `length` more and each of them attends to itself and all before it.
+/// This step adds `length` positions to each sequence, and each of them attends to itself and all before it in its sequence.
 struct AttentionStep {
-  int64_t batch = 0, length = 0, heads = 0, kv_heads = 0, head_dim = 0, capacity = 0;
+  int64_t batch = 0, length = 0, heads = 0, kv_heads = 0, head_dim = 0;
   const float* q = nullptr;       ///< [batch, length, heads * head_dim], not rotated
   const float* k = nullptr;       ///< [batch, length, kv_heads * head_dim], not rotated
   const float* v = nullptr;       ///< as k
   const float* cos = nullptr;     ///< [positions, head_dim / 2]
   const float* sin = nullptr;     ///< as cos
-  const int32_t* past = nullptr;  ///< [batch]; past + length is at most capacity and at most the tables' positions
-  uint16_t* keys = nullptr;       ///< fp16 [batch, kv_heads, capacity, head_dim], rotated
-  uint16_t* values = nullptr;     ///< as keys
+  const CachedSequence* sequences = nullptr;  ///< [batch], each with memory of its own
   float scale = 1;                ///< of q times k
   float* out = nullptr;           ///< [batch, length, heads * head_dim]
 };

@@ -72,13 +72,14 @@ static inline float exponential(float x) {
 
 static inline void append_inline(const AttentionStep& step, int64_t task) {
   const int64_t t = task % step.length, head = task / step.length % step.kv_heads, s = task / step.length / step.kv_heads;
-  const int64_t position = step.past[s] + t, d = step.head_dim;
+  const CachedSequence& sequence = step.sequences[s];
+  const int64_t position = sequence.past + t, d = step.head_dim;
   const int64_t from = ((s * step.length + t) * step.kv_heads + head) * d;
-  const int64_t to = ((s * step.kv_heads + head) * step.capacity + position) * d;
+  const int64_t to = (head * sequence.capacity + position) * d;
   float key[kMostHeadDim] = {};
   rotate(step, step.k + from, position, 1.0F, key);
-  floats_to_halves(key, step.keys + to, d);
-  floats_to_halves(step.v + from, step.values + to, d);
+  floats_to_halves(key, sequence.keys + to, d);
+  floats_to_halves(step.v + from, sequence.values + to, d);
 }
 
 /// scores[row, j] = q[row] . keys[j], keys given transposed: [head_dim, kPositions].
@@ -155,8 +156,9 @@ static inline void attend_inline(const AttentionStep& step, int64_t task, uint8_
   const int64_t padded_rows = (rows + 3) / 4 * 4;
   const bool few = rows <= kFewRows;
   const AttendScratch at(scratch, d);
+  const CachedSequence& sequence = step.sequences[s];
   // Row r of the kv head is query head r % shared of position r / shared.
-  const auto position_of = [&](int64_t row) { return step.past[s] + (first_row + row) / shared; };
+  const auto position_of = [&](int64_t row) { return sequence.past + (first_row + row) / shared; };
   const auto offset_of = [&](int64_t row) {
     const int64_t r = first_row + row;
     return ((s * step.length + r / shared) * step.heads + head * shared + r % shared) * d;
@@ -169,10 +171,10 @@ static inline void attend_inline(const AttentionStep& step, int64_t task, uint8_
   std::memset(at.q + rows * d, 0, static_cast<size_t>((padded_rows - rows) * d) * sizeof(float));
   std::memset(at.sums, 0, static_cast<size_t>(padded_rows * d) * sizeof(float));
 
-  const int64_t cache = (s * step.kv_heads + head) * step.capacity, end = position_of(rows - 1) + 1;
+  const int64_t cache = head * sequence.capacity, end = position_of(rows - 1) + 1;
   for (int64_t first = 0; first < end; first += kPositions) {
     const int64_t count = end - first < kPositions ? end - first : kPositions;
-    const uint16_t* keys = step.keys + (cache + first) * d;
+    const uint16_t* keys = sequence.keys + (cache + first) * d;
     if (few) {
       score_few(at.q, rows, keys, count, d, at.scores);
     } else {
@@ -186,7 +188,7 @@ static inline void attend_inline(const AttentionStep& step, int64_t task, uint8_
       }
       score(at.q, padded_rows, at.keys, d, at.scores);
     }
-    halves_to_floats(step.values + (cache + first) * d, at.values, count * d);
+    halves_to_floats(sequence.values + (cache + first) * d, at.values, count * d);
     for (int64_t row = 0; row < rows; ++row) {
       float* scores = at.scores + row * kPositions;
       const int64_t seen = position_of(row) + 1 - first;  // of this block; later positions get no weight

@@ -14,7 +14,14 @@ namespace vila::kernels {
 namespace {
 
 constexpr int64_t kTileRows = 6;    ///< rows of activations per tile of the two-panel kernel: 6 * 2 * 2 sums in registers
-constexpr int64_t kDirectRows = 6;  ///< up to so many rows (a decode step) the packed weights are read once, without unpacking
+constexpr int64_t kDirectRows = 8;  ///< up to so many rows (a decode step of several requests) packed weights are not unpacked first
+constexpr int64_t kDirectTile = 4;  ///< rows of such a tile: more are slower by the row, as activations are read at too many places
+
+/// How many rows the next tile takes of `left`, no more than `most`. Never a short last tile: 7 rows, 6 at most, are 4 and 3.
+int64_t tile_rows(int64_t left, int64_t most) {
+  const int64_t tiles = (left + most - 1) / most;
+  return (left + tiles - 1) / tiles;
+}
 
 /// A group's numbers: weight = scale * q + offset; for Zero::middle the offset is in the whole-number sums instead.
 struct Header {
@@ -202,14 +209,18 @@ struct Kernels {
 
   static void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
                        uint8_t* scratch) {
-    static constexpr auto kDirect = direct(std::make_index_sequence<kDirectRows>());
+    static constexpr auto kDirect = direct(std::make_index_sequence<kDirectTile>());
     static constexpr auto kTiles = tiles(std::make_index_sequence<kTileRows>());
     const PackedShape& shape = matrix.shape;
     const auto panel_data = [&](int64_t panel) { return matrix.data + static_cast<size_t>(panel) * shape.panel_bytes(); };
     if (rows.rows <= kDirectRows) {
-      for (int64_t panel = begin; panel < end && rows.rows > 0; ++panel) {
-        kDirect[static_cast<size_t>(rows.rows - 1)](shape, panel_data(panel), rows, 0, y + panel * kLanes, stride,
-                                                    shape.n - panel * kLanes);
+      for (int64_t panel = begin; panel < end; ++panel) {
+        for (int64_t row = 0; row < rows.rows;) {  // The panel's second reading finds it in the cache.
+          const int64_t count = tile_rows(rows.rows - row, kDirectTile);
+          kDirect[static_cast<size_t>(count - 1)](shape, panel_data(panel), rows, row, y + row * stride + panel * kLanes, stride,
+                                                  shape.n - panel * kLanes);
+          row += count;
+        }
       }
       return;
     }
@@ -220,9 +231,7 @@ struct Kernels {
       unpack_panel<bits, zero>(shape, panel_data(pair ? panel + 1 : panel), 1, unpacked);
       const int64_t outputs = pair ? shape.n - panel * kLanes : std::min(kLanes, shape.n - panel * kLanes);
       for (int64_t row = 0; row < rows.rows;) {
-        // Never a short last tile: what is left is shared out, 7 rows as 4 and 3.
-        const int64_t left = rows.rows - row, tiles_left = (left + kTileRows - 1) / kTileRows;
-        const int64_t count = (left + tiles_left - 1) / tiles_left;
+        const int64_t count = tile_rows(rows.rows - row, kTileRows);
         kTiles[static_cast<size_t>(count - 1)](shape, unpacked, rows, row, y + row * stride + panel * kLanes, stride, outputs);
         row += count;
       }

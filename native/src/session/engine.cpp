@@ -28,6 +28,9 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (options.threads < 0 || options.threads > 1024) {
     fail(ErrorCode::invalid_argument, "threads: ", options.threads, ", expected 0 to 1024");
   }
+  if (options.max_requests < 1 || options.max_requests > 1024) {
+    fail(ErrorCode::invalid_argument, "max_requests: ", options.max_requests, ", expected 1 to 1024");
+  }
   if (options.image_cache_bytes < 0) {
     fail(ErrorCode::invalid_argument, "image_cache_bytes: ", options.image_cache_bytes, ", expected 0 or more");
   }
@@ -58,6 +61,9 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
   engine->backend_ = plan::onnxruntime_backend();
   engine->plans_ = make_plans(*engine->checkpoint_, *engine->backend_, options, progress, nullptr);
   engine->vision_.emplace(spec, *engine->plans_.vision, *engine->plans_.projector, options.image_cache_bytes);
+  if (engine->has_language()) {
+    engine->scheduler_.emplace(spec.language, *engine->plans_.language, cache_dtype(engine->precision()), options.max_requests);
+  }
   report(progress, "ready", 1);
   log(LogLevel::info, "loaded ", path, " (", spec.family, ", context ", engine->context_, ")");
   return engine;

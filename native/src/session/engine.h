@@ -11,6 +11,7 @@
 #include "plan/plan.h"
 #include "session/language_runner.h"
 #include "session/precision.h"
+#include "session/scheduler.h"
 #include "session/vision_encoder.h"
 #include "tokenizer/tokenizer.h"
 #include "vila/vila.h"
@@ -30,7 +31,7 @@ struct Plans {
 Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
                  std::vector<std::string>* lines);
 
-/// Immutable after construction but for the image cache; any thread.
+/// Immutable after construction but for the image cache and the scheduler; any thread.
 class Engine {
  public:
   /// Throws what Model::load documents.
@@ -41,9 +42,9 @@ class Engine {
   const EmbeddingTable& embeddings() const { return *plans_.embeddings; }
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
-  /// False after LoadOptions::images_only: embeddings() and language_plan() are not to be called then.
+  /// False after LoadOptions::images_only: embeddings() and scheduler() are not to be called then.
   bool has_language() const { return plans_.language != nullptr; }
-  plan::Plan& language_plan() { return *plans_.language; }
+  Scheduler& scheduler() { return *scheduler_; }
   Precision precision() const { return plans_.precision; }
   /// Most positions of a session.
   int64_t context() const { return context_; }
@@ -59,11 +60,12 @@ class Engine {
   Plans plans_;
   PromptSpec prompt_spec_;
   std::optional<VisionEncoder> vision_;
+  std::optional<Scheduler> scheduler_;
   int64_t context_ = 0;
   LiveCount<LiveType::model> live_;
 };
 
-/// Checks backend, threads, context and template of `options` against the spec, and that the precision is one (make_plans() sees
+/// Checks backend, threads, context, requests and template of `options` against the spec, and that the precision is one (make_plans() sees
 /// whether the model has it); returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 

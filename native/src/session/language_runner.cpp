@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/language_runner.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "common/error.h"
 #include "graph/names.h"
 
@@ -26,43 +29,92 @@ void EmbeddingTable::row(int32_t id, float* target) const {
   to_f32(tensor_.dtype, tensor_.data() + static_cast<uint64_t>(id) * stride, target, static_cast<size_t>(hidden_));
 }
 
-LanguageRunner::LanguageRunner(const LanguageSpec& spec, plan::Plan& plan) : spec_(spec), plan_(plan) {
-  inputs_.push_back({names::kInputsEmbeds, DType::f32, {1, 0, spec.hidden}, nullptr});
-  inputs_.push_back({names::kSeqlensK, DType::i32, {1}, nullptr});
+LanguageRunner::LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType cache) : spec_(spec), plan_(plan), cache_(cache) {
+  inputs_.push_back({names::kInputsEmbeds, DType::f32, {}, nullptr});
+  inputs_.push_back({names::kSeqlensK, DType::i32, {}, nullptr});
   inputs_.push_back({names::kTotalSequenceLength, DType::i32, {}, nullptr});
-  outputs_.push_back({names::kLogits, DType::f32, {1, spec.vocab}, nullptr});
+  outputs_.push_back({names::kLogits, DType::f32, {}, nullptr});
+  if (joins()) {
+    inputs_.push_back({names::kKvMemory, DType::i64, {}, nullptr});
+    inputs_.push_back({names::kKvCapacity, DType::i64, {}, nullptr});
+    return;
+  }
   for (int64_t layer = 0; layer < spec.layers; ++layer) {
-    inputs_.push_back({names::past_key(layer), DType::f32, {}, nullptr});
-    inputs_.push_back({names::past_value(layer), DType::f32, {}, nullptr});
-    outputs_.push_back({names::present_key(layer), DType::f32, {}, nullptr});
-    outputs_.push_back({names::present_value(layer), DType::f32, {}, nullptr});
+    inputs_.push_back({names::past_key(layer), cache, {}, nullptr});
+    inputs_.push_back({names::past_value(layer), cache, {}, nullptr});
+    outputs_.push_back({names::present_key(layer), cache, {}, nullptr});
+    outputs_.push_back({names::present_value(layer), cache, {}, nullptr});
   }
 }
 
-void LanguageRunner::run(KvCache& cache, int64_t past, const float* embeds, int64_t count, float* logits,
-                         plan::StopSource* stop) {
-  if (count < 1 || past < 0 || past + count > cache.capacity()) {
-    fail(ErrorCode::internal, "language plan: ", past, " + ", count, " positions, the cache holds ", cache.capacity());
-  }
-  auto total = static_cast<int32_t>(past + count);
-  int32_t last = total - 1;
-  inputs_[0].shape[1] = count;
-  inputs_[0].data = const_cast<float*>(embeds);  // Inputs are only read.
-  inputs_[1].data = &last;
-  inputs_[2].data = &total;
-  outputs_[0].data = logits;
+void LanguageRunner::bind_cache(KvCache& cache) {
   const std::vector<int64_t> shape = cache.shape();
   for (int64_t layer = 0; layer < cache.layers(); ++layer) {
     const auto input = static_cast<size_t>(3 + 2 * layer);
     const auto output = static_cast<size_t>(1 + 2 * layer);
     for (plan::Binding* binding : {&inputs_[input], &outputs_[output], &inputs_[input + 1], &outputs_[output + 1]}) {
-      binding->dtype = cache.dtype();
       binding->shape = shape;
     }
     inputs_[input].data = outputs_[output].data = cache.key(layer);
     inputs_[input + 1].data = outputs_[output + 1].data = cache.value(layer);
   }
+}
+
+void LanguageRunner::bind_caches(const std::vector<SequenceStep>& steps) {
+  addresses_.clear();
+  capacities_.clear();
+  for (const SequenceStep& step : steps) {
+    for (int64_t layer = 0; layer < spec_.layers; ++layer) {
+      addresses_.push_back(std::bit_cast<int64_t>(step.cache->key(layer)));
+      addresses_.push_back(std::bit_cast<int64_t>(step.cache->value(layer)));
+    }
+    capacities_.push_back(step.cache->capacity());
+  }
+  const auto batch = static_cast<int64_t>(steps.size());
+  inputs_[3].shape = {batch, spec_.layers, 2};
+  inputs_[3].data = addresses_.data();
+  inputs_[4].shape = {batch};
+  inputs_[4].data = capacities_.data();
+}
+
+void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, plan::StopSource* stop) {
+  if (steps.empty() || count < 1 || (steps.size() > 1 && !joins())) {
+    fail(ErrorCode::internal, "language plan: ", steps.size(), " sequences, ", count, " positions each");
+  }
+  last_.clear();
+  for (const SequenceStep& step : steps) {
+    if (step.past < 0 || step.past + count > step.cache->capacity() || step.cache->dtype() != cache_) {
+      fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", step.cache->capacity(),
+           " of ", name_of(step.cache->dtype()));
+    }
+    last_.push_back(static_cast<int32_t>(step.past + count - 1));
+  }
+  int32_t total = *std::max_element(last_.begin(), last_.end()) + 1;
+  const auto batch = static_cast<int64_t>(steps.size());
+  const float* embeds = steps[0].embeds;
+  float* logits = steps[0].logits;
+  const auto hidden = static_cast<size_t>(spec_.hidden), vocab = static_cast<size_t>(spec_.vocab);
+  if (batch > 1) {
+    embeds_.clear();
+    for (const SequenceStep& step : steps) embeds_.insert(embeds_.end(), step.embeds, step.embeds + hidden);
+    logits_.resize(steps.size() * vocab);
+    embeds = embeds_.data();
+    logits = logits_.data();
+  }
+  inputs_[0].shape = {batch, count, spec_.hidden};
+  inputs_[0].data = const_cast<float*>(embeds);  // Inputs are only read.
+  inputs_[1].shape = {batch};
+  inputs_[1].data = last_.data();
+  inputs_[2].data = &total;
+  outputs_[0].shape = {batch, spec_.vocab};
+  outputs_[0].data = logits;
+  if (joins()) {
+    bind_caches(steps);
+  } else {
+    bind_cache(*steps[0].cache);
+  }
   plan_.run(inputs_, outputs_, stop);
+  for (size_t i = 0; i < steps.size() && batch > 1; ++i) std::copy_n(logits_.data() + i * vocab, vocab, steps[i].logits);
 }
 
 }  // namespace vila

@@ -31,18 +31,36 @@ class EmbeddingTable {
   std::optional<kernels::PackedShape> packed_;
 };
 
-/// Runs the plan over a cache it does not own. Not thread-safe (one per session); the plan is shared.
+/// The next positions of one sequence.
+struct SequenceStep {
+  KvCache* cache = nullptr;       ///< has room for past + count
+  int64_t past = 0;               ///< rows of the cache that the sequence fills so far; they are not changed
+  const float* embeds = nullptr;  ///< [count, hidden]
+  float* logits = nullptr;        ///< [vocab], written: of the last of the positions
+};
+
+/// Runs the plan over caches it does not own. Not thread-safe; the plan is shared.
 class LanguageRunner {
  public:
-  LanguageRunner(const LanguageSpec& spec, plan::Plan& plan);
-  /// Computes `count` >= 1 positions from `embeds` [count, hidden] behind the first `past` rows of the cache, which must have
-  /// room for past+count, and writes `logits` [vocab] of the last one. The cache's rows below `past` are not changed.
-  void run(KvCache& cache, int64_t past, const float* embeds, int64_t count, float* logits, plan::StopSource* stop);
+  /// `cache` is the type of the caches' elements, which decides the form of the plan (graph/builders.h).
+  LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType cache);
+  /// Whether one run takes several sequences: over fp16 caches.
+  bool joins() const { return cache_ == DType::f16; }
+  /// Computes `count` >= 1 positions of each of `steps`, which have caches of their own, in one run. More than one step needs
+  /// joins(). Throws what Plan::run throws; then rows beyond `past` and logits hold anything.
+  void run(const std::vector<SequenceStep>& steps, int64_t count, plan::StopSource* stop);
 
  private:
+  void bind_caches(const std::vector<SequenceStep>& steps);
+  void bind_cache(KvCache& cache);
+
   const LanguageSpec& spec_;
   plan::Plan& plan_;
+  const DType cache_;
   std::vector<plan::Binding> inputs_, outputs_;
+  std::vector<int32_t> last_;                 ///< seqlens_k
+  std::vector<int64_t> addresses_, capacities_;
+  std::vector<float> embeds_, logits_;        ///< of several sequences, [sequences, hidden] and [sequences, vocab]
 };
 
 }  // namespace vila

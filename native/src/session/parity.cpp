@@ -55,15 +55,17 @@ void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, 
   for (int64_t i = 0; i < tokens; ++i) {
     table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens), embeds.data() + i * spec.hidden);
   }
-  LanguageRunner runner(spec, plan);
+  LanguageRunner runner(spec, plan, cache_dtype(precision));
   std::vector<float> whole(static_cast<size_t>(spec.vocab)), stepwise(whole.size());
   KvCache first(spec, cache_dtype(precision), tokens), second(spec, cache_dtype(precision), tokens);
   first.reserve(tokens, 0);
   second.reserve(tokens, 0);
-  runner.run(first, 0, embeds.data(), tokens, whole.data(), nullptr);
+  runner.run({{&first, 0, embeds.data(), whole.data()}}, tokens, nullptr);
   const int64_t prefill = std::min(kPrefill, tokens);
-  runner.run(second, 0, embeds.data(), prefill, stepwise.data(), nullptr);
-  for (int64_t i = prefill; i < tokens; ++i) runner.run(second, i, embeds.data() + i * spec.hidden, 1, stepwise.data(), nullptr);
+  runner.run({{&second, 0, embeds.data(), stepwise.data()}}, prefill, nullptr);
+  for (int64_t i = prefill; i < tokens; ++i) {
+    runner.run({{&second, i, embeds.data() + i * spec.hidden, stepwise.data()}}, 1, nullptr);
+  }
   require_finite(whole, "language plan");
   require_finite(stepwise, "language plan");
   double difference = 0, largest = 1;

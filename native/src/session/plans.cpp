@@ -50,7 +50,7 @@ class PlanMaker {
         images_only_(options.images_only),
         precision_(choose(options, checkpoint)),
         model_(fingerprint(checkpoint, precision_, backend)),
-        weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kGraphVersion).finish().hex()) {
+        weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kWeightsVersion).finish().hex()) {
     compile_.threads = options.threads;
   }
 

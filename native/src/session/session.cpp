@@ -11,9 +11,6 @@
 namespace vila {
 namespace {
 
-// Positions per prefill step: bounds the scratch memory of attention (heads * positions * capacity floats).
-constexpr size_t kPrefillChunk = 256;
-
 class Stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -106,17 +103,16 @@ class Session::Impl::Running {
 
 Session::Impl::Impl(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
-      cache_(engine_->spec().language, cache_dtype(engine_->precision()), engine_->context()),
-      runner_(engine_->spec().language, engine_->language_plan()) {}
+      cache_(engine_->spec().language, cache_dtype(engine_->precision()), engine_->context()) {}
 
-double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
+double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep) {
   const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
   const size_t total = prompt.elements.size();
 
   const Stopwatch image_watch;
   std::vector<ImageTokens> images;  // null where the whole image lies in the kept prefix
-  for (const PreparedPrompt::Slot& slot : prompt.images) {
-    images.push_back(slot.end() <= keep ? nullptr : engine_->vision().encode(slot.view, &stop_));
+  for (const PreparedPrompt::Slot& image : prompt.images) {
+    images.push_back(image.end() <= keep ? nullptr : engine_->vision().encode(image.view, &stop_));
   }
   const double image_seconds = image_watch.seconds();
 
@@ -128,7 +124,7 @@ double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
   size_t next_image = 0;
   while (sequence_.size() < total) {
     const size_t start = sequence_.size();
-    const size_t count = std::min(kPrefillChunk, total - start);
+    const size_t count = std::min(static_cast<size_t>(slot.chunk()), total - start);
     embeds_.resize(count * hidden);
     for (size_t i = 0; i < count; ++i) {
       const size_t at = start + i;
@@ -141,7 +137,7 @@ double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
         engine_->embeddings().row(prompt.elements[at].id, row);
       }
     }
-    runner_.run(cache_, static_cast<int64_t>(start), embeds_.data(), static_cast<int64_t>(count), logits.data(), &stop_);
+    slot.prefill({&cache_, static_cast<int64_t>(start), embeds_.data(), logits.data()}, static_cast<int64_t>(count));
     sequence_.insert(sequence_.end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
                      prompt.elements.begin() + static_cast<std::ptrdiff_t>(start + count));
   }
@@ -149,11 +145,11 @@ double Session::Impl::compute(const PreparedPrompt& prompt, size_t keep) {
   return image_seconds;
 }
 
-void Session::Impl::step(int32_t id) {
+void Session::Impl::step(Scheduler::Slot& slot, int32_t id) {
   embeds_.resize(static_cast<size_t>(engine_->spec().language.hidden));
   engine_->embeddings().row(id, embeds_.data());
   try {
-    runner_.run(cache_, static_cast<int64_t>(sequence_.size()), embeds_.data(), 1, logits_.data(), &stop_);
+    slot.decode({&cache_, static_cast<int64_t>(sequence_.size()), embeds_.data(), logits_.data()});
   } catch (...) {
     logits_.clear();  // They may be half-written.
     throw;
@@ -182,10 +178,12 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
 
   // The last position is always computed: its logits are needed.
   const size_t keep = options.reuse_prefix ? std::min(common_prefix(sequence_, prepared.elements), prepared.elements.size() - 1) : 0;
-  const Stopwatch prefill_watch;
+  Stopwatch prefill_watch;
   try {
+    Scheduler::Slot slot(engine_->scheduler(), stop_);
+    prefill_watch = Stopwatch();  // Waiting for a place is not computing.
     cache_.reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
-    completion.image_seconds = compute(prepared, keep);
+    completion.image_seconds = compute(slot, prepared, keep);
     completion.cached_tokens = static_cast<int32_t>(keep);
     completion.prefill_seconds = prefill_watch.seconds() - completion.image_seconds;
 
@@ -216,12 +214,12 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
         completion.finish_reason = FinishReason::length;
         break;
       }
-      step(id);
+      step(slot, id);
     }
     completion.decode_seconds = decode_watch.seconds();
   } catch (const Error& error) {
     if (error.code() != ErrorCode::cancelled || !stop_.raised()) {
-      sequence_.clear();  // A part of a prompt is no state to go on from.
+      forget();  // A part of a prompt is no state to go on from.
       throw;
     }
     completion.finish_reason = FinishReason::cancelled;
@@ -237,9 +235,10 @@ void Session::Impl::prefill(const Prompt& prompt) {
   const Running running(*this);
   const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
   try {
-    compute(prepared, 0);
+    Scheduler::Slot slot(engine_->scheduler(), stop_);
+    compute(slot, prepared, 0);
   } catch (...) {
-    sequence_.clear();  // A part of a prompt is no state to go on from.
+    forget();  // A part of a prompt is no state to go on from.
     throw;
   }
 }
@@ -249,8 +248,9 @@ void Session::Impl::decode(int32_t id) {
   if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: decode() before the first prefill()");
   const auto position = static_cast<int64_t>(sequence_.size());
   if (position >= engine_->context()) fail(ErrorCode::capacity, "session: all ", engine_->context(), " positions of the context are used");
+  Scheduler::Slot slot(engine_->scheduler(), stop_);
   cache_.reserve(position + 1, position);
-  step(id);
+  step(slot, id);
 }
 
 std::vector<float> Session::Impl::logits() const {
@@ -268,6 +268,10 @@ int32_t Session::Impl::position() const noexcept { return static_cast<int32_t>(s
 
 void Session::Impl::reset() {
   const Running running(*this);
+  forget();
+}
+
+void Session::Impl::forget() noexcept {
   sequence_.clear();
   logits_.clear();
 }

@@ -13,7 +13,7 @@
 #include "prompt/prompt.h"
 #include "session/engine.h"
 #include "session/kv_cache.h"
-#include "session/language_runner.h"
+#include "session/scheduler.h"
 #include "vila/vila.h"
 
 namespace vila {
@@ -62,13 +62,13 @@ struct Session::Impl {
   class Running;
   /// Brings the cache to exactly `prompt`, keeping the first `keep` positions, and leaves the last one's logits. Returns the seconds
   /// spent on images.
-  double compute(const PreparedPrompt& prompt, size_t keep);
+  double compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep);
   /// Runs one token at the next position.
-  void step(int32_t id);
+  void step(Scheduler::Slot& slot, int32_t id);
+  void forget() noexcept;
 
   std::shared_ptr<Engine> engine_;
   KvCache cache_;
-  LanguageRunner runner_;
   std::vector<Element> sequence_;   ///< invariant: what the cache's first sequence_.size() rows hold
   std::vector<float> logits_;       ///< of the last position computed; empty before the first
   std::vector<float> embeds_;       ///< scratch: rows of one step

@@ -57,8 +57,13 @@ struct Step {
 
   AttentionStep view(std::vector<float>& out) {
     out.assign(q.size(), -77.0F);
-    return {c.batch,  c.length,   c.heads,    c.kv_heads,    c.head_dim,  c.capacity,    q.data(), k.data(),
-            v.data(), cos.data(), sin.data(), c.past.data(), keys.data(), values.data(), scale(),  out.data()};
+    sequences.clear();
+    for (int64_t s = 0; s < c.batch; ++s) {
+      const int64_t at = s * c.kv_heads * c.capacity * c.head_dim;
+      sequences.push_back({keys.data() + at, values.data() + at, c.capacity, c.past[static_cast<size_t>(s)]});
+    }
+    return {c.batch,  c.length,   c.heads,    c.kv_heads,       c.head_dim, q.data(),  k.data(),
+            v.data(), cos.data(), sin.data(), sequences.data(), scale(),    out.data()};
   }
   float scale() const { return 1.0F / std::sqrt(static_cast<float>(c.head_dim)); }
 
@@ -99,6 +104,7 @@ struct Step {
   Case c;
   std::vector<float> q, k, v, cos, sin;
   std::vector<uint16_t> keys, values;
+  std::vector<CachedSequence> sequences;
 };
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <future>
+#include <latch>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -81,6 +83,13 @@ inline Prompt text_prompt(const std::string& text) {
   Prompt prompt;
   prompt.begin_turn(Role::user).add_text(text);
   return prompt;
+}
+
+/// So many words.
+inline std::string words(size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += "word ";
+  return text;
 }
 
 class Contract {
@@ -218,6 +227,148 @@ class Contract {
     }
     for (std::thread& worker : workers) worker.join();
     CHECK(wrong == 0);
+  }
+
+  /// Requests that are computed together, in joined steps, are answered as each alone: quantised ones to the last bit, since our own
+  /// operators compute each row by itself.
+  void together() const {
+    const double tolerance = subject_.precision == "fp32" ? 1e-4 : 0;
+    for (const GoldenCase& golden : two_cases()) {
+      const std::string& name = golden.name;
+      CAPTURE(name);
+      const Model model = load(name);
+      const json file = read_json_file(data("cases/" + name) / "prompts.json");
+      struct Job {
+        Prompt prompt;
+        GenerationOptions options;
+        Completion alone, joined;
+        bool cancelled = false;  // in the middle
+      };
+      std::vector<Job> jobs;
+      for (const json& description : file["prompts"]) jobs.push_back({make_prompt(description), {}, {}, {}});
+      for (const size_t length : {1, 70, 150, 260}) jobs.push_back({text_prompt(words(length)), {}, {}, {}});
+      for (size_t i = 0; i < jobs.size(); ++i) {
+        GenerationOptions& generation = jobs[i].options;
+        generation.ignore_eos = true;
+        generation.max_new_tokens = 12 + static_cast<int32_t>(i % 5) * 6;
+        generation.temperature = i % 2 == 0 ? 0.0f : 0.8f;
+        generation.top_p = 0.95f;
+        generation.repetition_penalty = i % 3 == 0 ? 1.1f : 1.0f;
+        generation.seed = static_cast<int64_t>(i);
+        generation.top_logprobs = 1;
+        jobs[i].alone = model.new_session().generate(jobs[i].prompt, generation, nullptr);
+        jobs[i].cancelled = i % 4 == 2;
+      }
+      for (int round = 0; round < 3; ++round) {
+        struct Together : TokenListener {
+          std::latch* begun = nullptr;
+          Session* cancel = nullptr;
+          int tokens = 0;
+          bool on_token(int32_t, const std::string&) override {
+            if (++tokens == 1) begun->arrive_and_wait();  // nobody is done before all have begun
+            if (cancel != nullptr && tokens == 6) cancel->cancel();
+            return true;
+          }
+        };
+        // As many as are computed at once; the others come in when these end.
+        std::latch begun(8);
+        std::vector<std::thread> workers;
+        for (size_t i = 0; i < jobs.size(); ++i) {
+          workers.emplace_back([&, i] {
+            Session session = model.new_session();
+            Together listener;
+            std::latch mine(1);
+            listener.begun = i < 8 ? &begun : &mine;
+            if (jobs[i].cancelled) listener.cancel = &session;
+            jobs[i].joined = session.generate(jobs[i].prompt, jobs[i].options, &listener);
+          });
+        }
+        for (std::thread& worker : workers) worker.join();
+        for (size_t i = 0; i < jobs.size(); ++i) {
+          CAPTURE(i);
+          const Completion &alone = jobs[i].alone, &joined = jobs[i].joined;
+          const size_t count = jobs[i].cancelled ? 6 : alone.ids.size();
+          CHECK(joined.finish_reason == (jobs[i].cancelled ? FinishReason::cancelled : FinishReason::length));
+          REQUIRE(joined.ids.size() == count);
+          CHECK(std::equal(joined.ids.begin(), joined.ids.end(), alone.ids.begin()));
+          CHECK(alone.text.starts_with(joined.text));
+          for (size_t token = 0; token < count; ++token) CHECK(std::abs(joined.logprobs[token] - alone.logprobs[token]) <= tolerance);
+        }
+      }
+      // Step by step too: the same logits.
+      const auto steps = [&](const Prompt& prompt) {
+        Session session = model.new_session();
+        session.prefill(prompt);
+        std::vector<float> all = session.logits();
+        for (int32_t id = 5; id < 25; ++id) {
+          session.decode(id);
+          const std::vector<float> logits = session.logits();
+          all.insert(all.end(), logits.begin(), logits.end());
+        }
+        return all;
+      };
+      std::vector<std::vector<float>> alone(4), joined(4);
+      for (size_t i = 0; i < alone.size(); ++i) alone[i] = steps(jobs[i].prompt);
+      std::vector<std::thread> workers;
+      for (size_t i = 0; i < alone.size(); ++i) workers.emplace_back([&, i] { joined[i] = steps(jobs[i].prompt); });
+      for (std::thread& worker : workers) worker.join();
+      for (size_t i = 0; i < alone.size(); ++i) CHECK(max_abs_difference(alone[i], joined[i]) <= tolerance);
+    }
+  }
+
+  /// A listener that does not return holds up nobody else; more requests than places wait, in order, and can be cancelled.
+  void slow_reader_and_places() const {
+    LoadOptions two = options();
+    const std::string folder = (data("cases/" + golden_cases()[0].name) / "model").string();
+    two.max_requests = 0;
+    CHECK(error_of([&] { Model::load(folder, two, nullptr); }) == "1:max_requests: 0, expected 1 to 1024");
+    two.max_requests = 2;
+    const Model model = Model::load(folder, two, nullptr);
+    GenerationOptions generation;
+    generation.ignore_eos = true;
+    generation.max_new_tokens = 20;
+    const Completion alone = model.new_session().generate(text_prompt("Go on."), generation, nullptr);
+    struct Stalled : TokenListener {
+      std::promise<void> stalled, go_on;
+      int tokens = 0;
+      bool on_token(int32_t, const std::string&) override {
+        if (++tokens == 3) {
+          stalled.set_value();
+          go_on.get_future().wait();
+        }
+        return true;
+      }
+    } first, second;
+    Completion slow;
+    std::thread reader([&] { slow = model.new_session().generate(text_prompt("Go on."), generation, &first); });
+    first.stalled.get_future().wait();
+    for (int i = 0; i < 3; ++i) CHECK(model.new_session().generate(text_prompt("Go on."), generation, nullptr).ids == alone.ids);
+
+    // Both places are taken by readers that stall: the third waits, until it is cancelled or there is a place.
+    std::thread other([&] { model.new_session().generate(text_prompt("Go on."), generation, &second); });
+    second.stalled.get_future().wait();
+    Session third = model.new_session();
+    Completion waited;
+    std::atomic<bool> returned{false};
+    std::thread waiting([&] {
+      waited = third.generate(text_prompt("Go on."), generation, nullptr);
+      returned = true;
+    });
+    while (!returned) {
+      third.cancel();  // counts from the moment when the call has begun
+      std::this_thread::yield();
+    }
+    waiting.join();
+    CHECK(waited.finish_reason == FinishReason::cancelled);
+    CHECK(waited.ids.empty());
+    std::thread next([&] { waited = third.generate(text_prompt("Go on."), generation, nullptr); });
+    second.go_on.set_value();
+    other.join();
+    next.join();
+    CHECK(waited.ids == alone.ids);
+    first.go_on.set_value();
+    reader.join();
+    CHECK(slow.ids == alone.ids);
   }
 
   void streaming_and_stops() const {
@@ -434,6 +585,8 @@ inline void run_contract(const Subject& subject) {
     SUBCASE("prompt text, ids, spans, logits and greedy tokens") { contract.prompts(); }
     SUBCASE("a reused prefix changes nothing but the time") { contract.prefix_reuse(); }
     SUBCASE("sessions of one model in several threads") { contract.threads(); }
+    SUBCASE("requests at once are answered as each alone") { contract.together(); }
+    SUBCASE("slow readers, and more requests than places") { contract.slow_reader_and_places(); }
     SUBCASE("streaming, stop strings, stop ids, log probabilities, seeds") { contract.streaming_and_stops(); }
     SUBCASE("cancel from another thread") { contract.cancel(); }
     SUBCASE("one call at a time, and no more than the context holds") { contract.busy_and_capacity(); }

@@ -7,12 +7,14 @@
 //   attributes  n, k, group, bits (4, 8), zero (the number of kernels::Zero): int
 //
 // CachedAttention: rotary causal attention of new positions behind those of an fp16 cache (kernels/attention.h).
-//   inputs   q f32 [batch, length, heads * head_dim], k, v f32 [batch, length, kv_heads * head_dim], past_key, past_value
-//            f16 [batch, kv_heads, capacity, head_dim], seqlens_k i32 [batch] (positions after this step, minus one), cos, sin
-//            f32 [positions, head_dim / 2]
-//   outputs  attended f32 as q; present_key, present_value: the cache with the new positions, written in place where past and
-//            present are bound to the same memory
-//   attributes  num_heads, kv_num_heads: int; scale (of q times k): float
+//   inputs   q f32 [batch, length, heads * head_dim], k, v f32 [batch, length, kv_heads * head_dim], kv_memory i64
+//            [batch, layers, 2] (addresses of each sequence's keys and values, fp16 [kv_heads, capacity, head_dim], which the new
+//            positions are written into), kv_capacity i64 [batch], seqlens_k i32 [batch] (positions after this step, minus one),
+//            cos, sin f32 [positions, head_dim / 2]
+//   outputs  attended f32 as q
+//   attributes  num_heads, kv_num_heads, layer: int; scale (of q times k): float
+// The caches are passed by address, so that sequences of one step keep caches of their own, each with its own capacity; nobody else
+// may touch them while the step runs.
 #pragma once
 
 #include <onnxruntime_c_api.h>

@@ -15,6 +15,7 @@ public final class LoadOptions {
   private final Optional<Path> cacheDir;
   private final int threads;
   private final int contextLength;
+  private final int maxRequests;
   private final long imageCacheBytes;
   private final String promptTemplate;
   private final boolean imagesOnly;
@@ -25,6 +26,7 @@ public final class LoadOptions {
     cacheDir = builder.cacheDir;
     threads = builder.threads;
     contextLength = builder.contextLength;
+    maxRequests = builder.maxRequests;
     imageCacheBytes = builder.imageCacheBytes;
     promptTemplate = builder.promptTemplate;
     imagesOnly = builder.imagesOnly;
@@ -60,6 +62,7 @@ public final class LoadOptions {
     builder.cacheDir = cacheDir;
     builder.threads = threads;
     builder.contextLength = contextLength;
+    builder.maxRequests = maxRequests;
     builder.imageCacheBytes = imageCacheBytes;
     builder.promptTemplate = promptTemplate;
     builder.imagesOnly = imagesOnly;
@@ -112,6 +115,15 @@ public final class LoadOptions {
   }
 
   /**
+   * Requests of the model's sessions that are computed at once; further ones wait in the order of arrival.
+   *
+   * @return at least 1
+   */
+  public int maxRequests() {
+    return maxRequests;
+  }
+
+  /**
    * Bound of the cache of image tokens.
    *
    * @return bytes; 0 turns it off
@@ -150,6 +162,7 @@ public final class LoadOptions {
       options.cache_dir(cacheText);
       options.threads(threads);
       options.context_length(contextLength);
+      options.max_requests(maxRequests);
       options.image_cache_bytes(imageCacheBytes);
       options.prompt_template(templateText);
       options.images_only(imagesOnly);
@@ -167,6 +180,7 @@ public final class LoadOptions {
     private Optional<Path> cacheDir = Optional.empty();
     private int threads = 0;
     private int contextLength = 0;
+    private int maxRequests = 8;
     private long imageCacheBytes = 256L << 20;
     private String promptTemplate = "";
     private boolean imagesOnly = false;
@@ -227,6 +241,18 @@ public final class LoadOptions {
      */
     public Builder contextLength(int contextLength) {
       this.contextLength = contextLength;
+      return this;
+    }
+
+    /**
+     * Requests of the model's sessions that are computed at once; further ones wait in the order of arrival. Those at once share
+     * each decoding step, which costs little more than a step of one, and each holds its session's KV cache.
+     *
+     * @param maxRequests at least 1; 8 unless set
+     * @return this
+     */
+    public Builder maxRequests(int maxRequests) {
+      this.maxRequests = maxRequests;
       return this;
     }
 

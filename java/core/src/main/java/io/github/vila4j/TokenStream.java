@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j;
 
+import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import java.util.concurrent.BlockingQueue;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
 /**
  * An answer as it grows, computed in a thread of its own. To be read once, by one thread, and closed; {@link #cancel()} may be
  * called from any thread.
+ *
+ * <p>A reader that is slow holds up nobody else: generation pauses while 256 tokens wait to be read, and other requests of the model
+ * go on. {@link #completion()} lifts the bound, since it waits for the end.
  *
  * <pre>{@code
  * try (TokenStream stream = session.stream(prompt, options)) {
@@ -26,8 +29,9 @@ import java.util.function.Function;
 public final class TokenStream implements Iterable<Token>, Iterator<Token>, AutoCloseable {
   private static final AtomicInteger COUNT = new AtomicInteger();
   private static final Token END = new Token(-1, "");
+  /** Most tokens that wait to be read. */
+  static final int BOUND = 256;
 
-  private final BlockingQueue<Token> queue = new LinkedBlockingQueue<>();
   private final CompletableFuture<Completion> completion = new CompletableFuture<>();
   private final Runnable cancelCall;
   private final Thread thread;
@@ -35,6 +39,11 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   private final Object lock = new Object();
   /** Guarded by {@code lock}: the session may serve another call, or be closed. */
   private boolean finished;
+  /** Guarded by {@code lock}: the end is waited for, so that tokens are kept without a bound. */
+  private boolean unbounded;
+  /** Guarded by {@code lock}: the tokens that were not read yet. */
+  private final Queue<Token> queue = new ArrayDeque<>();
+  /** The reader's alone. */
   private Token next;
 
   /** A stream whose thread {@link #begin()} starts. */
@@ -73,12 +82,40 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
     } else {
       completion.completeExceptionally(failure);
     }
-    queue.add(END);
+    add(END);
   }
 
+  private void add(Token token) {
+    synchronized (lock) {
+      queue.add(token);
+      lock.notifyAll();
+    }
+  }
+
+  /** Keeps a token for the reader, when there is room; whether to go on. */
   private boolean offer(Token token) {
-    queue.add(token);
+    synchronized (lock) {
+      while (queue.size() >= BOUND && !unbounded && !cancelled) {
+        try {
+          lock.wait();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          cancelled = true; // Nobody interrupts this thread but to end it.
+        }
+      }
+    }
+    add(token);
     return !cancelled;
+  }
+
+  private Token take() throws InterruptedException {
+    synchronized (lock) {
+      while (queue.isEmpty()) {
+        lock.wait();
+      }
+      lock.notifyAll();
+      return queue.remove();
+    }
   }
 
   /**
@@ -101,7 +138,7 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   public boolean hasNext() {
     if (next == null) {
       try {
-        next = queue.take();
+        next = take();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         cancel();
@@ -139,6 +176,10 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
    * @throws VilaException when generation failed
    */
   public Completion completion() {
+    synchronized (lock) {
+      unbounded = true;
+      lock.notifyAll();
+    }
     try {
       return completion.join();
     } catch (CompletionException e) {
@@ -165,6 +206,7 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   public void cancel() {
     cancelled = true;
     synchronized (lock) {
+      lock.notifyAll();
       if (!finished) {
         cancelCall.run();
       }

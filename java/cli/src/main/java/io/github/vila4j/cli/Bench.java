@@ -30,12 +30,14 @@ import picocli.CommandLine.Option;
     name = "bench",
     description =
         "Measures loading (with plans in the cache), image encoding, prefill, decoding, and the time to the first token of a turn "
-            + "with an image: afresh, with the image's tokens cached, and of another question about the same image; and what the "
-            + "machine's memory and its 8-bit products reach. Medians of several runs, one request at a time.")
+            + "with an image: afresh, with the image's tokens cached, and of another question about the same image; decoding of 2, 4 "
+            + "and 8 requests at once; and what the machine's memory and its 8-bit products reach. Medians of several runs; one "
+            + "request at a time but for those at once.")
 final class Bench extends BaseCommand {
   private static final int SHORT_PROMPT = 10;
   private static final int LONG_PROMPT = 256;
   private static final int QUESTION = 45;
+  private static final int[] TOGETHER = {1, 2, 4, 8};
   private static final Pattern LANGUAGE_WEIGHTS = Pattern.compile("language-.*\\.safetensors: (\\d+) bytes, .*");
 
   @Mixin private ModelOptions model;
@@ -87,9 +89,14 @@ final class Bench extends BaseCommand {
       long start = System.nanoTime();
       try (VilaModel loaded = model.load(checkpoint, interruption);
           VilaSession session = loaded.newSession();
-          Fp32Images fp32 = new Fp32Images(() -> model.loadImages("fp32", checkpoint, interruption))) {
+          Fp32Images fp32 = new Fp32Images(() -> model.loadImages("fp32", checkpoint, interruption));
+          RequestsTogether together = new RequestsTogether(loaded, prompt(loaded, 'a', LONG_PROMPT))) {
         double loadSeconds = seconds(start);
-        interruption.cancelWith(session::cancel);
+        interruption.cancelWith(
+            () -> {
+              session.cancel();
+              together.cancel();
+            });
         session.generate(prompt(loaded, 'a', SHORT_PROMPT), fresh(1));
         double firstSeconds = seconds(start);
         describe(loaded, picture);
@@ -104,6 +111,10 @@ final class Bench extends BaseCommand {
           if (memory == null) { // The run to warm up has done what the others do; what is made for comparison comes after it.
             figures.put("peak_rss_bytes", peakRss());
             memory = new MemoryBandwidth(model.threads() > 0 ? model.threads() : Runtime.getRuntime().availableProcessors());
+          }
+          measureTogether(together);
+          if (interruption.isRequested()) {
+            throw new FailureException("interrupted");
           }
           measureMemory(memory, weightBytes - tableBytes(checkpoint, loaded.info()));
           measureProducts(loaded.info());
@@ -154,6 +165,20 @@ final class Bench extends BaseCommand {
     sample("first_token_seconds", time(() -> session.generate(turn, fresh(1))));
     sample("first_token_cached_image_seconds", time(() -> session.generate(turn, fresh(1))));
     sample("first_token_cached_prefix_seconds", time(() -> session.generate(another, options(1).reusePrefix(true).build())));
+  }
+
+  /** Tokens a second of so many requests at once, all of them together, and as multiples of those of one. */
+  private void measureTogether(RequestsTogether requests) {
+    double single = 0;
+    for (int count : TOGETHER) {
+      double rate = requests.tokensPerSecond(count, tokens);
+      sample("decode_" + count + "_requests_tokens_per_second", rate);
+      if (count == 1) {
+        single = rate;
+      } else {
+        sample("decode_" + count + "_requests_ratio", rate / Math.max(single, 1e-9));
+      }
+    }
   }
 
   /** What decoding reads at least is the packed weights of the language model's layers, once per token. */

@@ -379,6 +379,11 @@ class MainTest {
             "prefill_seconds",
             "prefill_tokens_per_second",
             "decode_tokens_per_second",
+            "decode_1_requests_tokens_per_second",
+            "decode_2_requests_ratio",
+            "decode_4_requests_ratio",
+            "decode_8_requests_tokens_per_second",
+            "decode_8_requests_ratio",
             "first_token_seconds",
             "first_token_cached_image_seconds",
             "first_token_cached_prefix_seconds",
@@ -404,6 +409,16 @@ class MainTest {
             "image fp32 to chosen ratio")) {
       assertTrue(table.contains("\n" + name + " "), table);
     }
+  }
+
+  @Test
+  void rateOfRequestsTogether() {
+    long second = 1_000_000_000;
+    // Both decode from 2 to 5: tokens of the first at 3, 4 and 5, of the second at 3 and 5.
+    long[][] times = {{second, 3 * second, 4 * second, 5 * second}, {2 * second, 3 * second, 5 * second, 6 * second}};
+    assertEquals(5 / 3.0, RequestsTogether.rate(times), 1e-9);
+    // One ended before the other began: from the first to the last.
+    assertEquals(1, RequestsTogether.rate(new long[][] {{second, 2 * second}, {3 * second, 4 * second}}), 1e-9);
   }
 
   @Test
