@@ -271,6 +271,81 @@ class GenerationTest {
   }
 
   @Test
+  void streamsAtOnceGiveTheTokensOfEachAlone() {
+    GenerationOptions sampled = MANY.toBuilder().temperature(0.8f).topP(0.9f).seed(11).build();
+    try (VilaModel quantised =
+        Vila.load(TestData.model("vila15-llama3-siglip"), LoadOptions.builder().precision("int8").maxRequests(4).build(), null)) {
+      List<Prompt> prompts = List.of(prompt(), Prompt.of("Hello"), Prompt.of("Hello ".repeat(100)));
+      List<int[]> expected = new ArrayList<>();
+      for (int i = 0; i < 9; i++) { // more than are computed at once
+        expected.add(quantised.generate(prompts.get(i % 3), i < 6 ? MANY : sampled).ids());
+      }
+      List<VilaSession> sessions = new ArrayList<>();
+      List<TokenStream> streams = new ArrayList<>();
+      for (int i = 0; i < expected.size(); i++) {
+        sessions.add(quantised.newSession());
+        streams.add(sessions.get(i).stream(prompts.get(i % 3), i < 6 ? MANY : sampled));
+      }
+      for (int i = 0; i < expected.size(); i++) {
+        assertArrayEquals(expected.get(i), streams.get(i).completion().ids(), "stream " + i);
+        streams.get(i).close();
+        sessions.get(i).close();
+      }
+    }
+  }
+
+  @Test
+  void aStreamThatNobodyReadsPausesAndHoldsUpNobody() {
+    GenerationOptions long1 = MANY.toBuilder().maxNewTokens(3 * TokenStream.BOUND).build();
+    int[] expected = model.generate(Prompt.of("Hello"), long1).ids();
+    try (VilaSession stalled = model.newSession();
+        VilaSession other = model.newSession();
+        TokenStream unread = stalled.stream(Prompt.of("Hello"), long1)) {
+      assertArrayEquals(expected, other.generate(Prompt.of("Hello"), long1).ids());
+      assertArrayEquals(expected, other.generate(Prompt.of("Hello"), long1).ids());
+      assertFalse(unread.isDone());
+      assertThrows(SessionBusyException.class, () -> stalled.generate(Prompt.of("Hello"), MANY));
+      for (int i = 0; i < TokenStream.BOUND; i++) {
+        assertEquals(expected[i], unread.next().id());
+      }
+      assertArrayEquals(expected, unread.completion().ids()); // waits for the end, so that it may come
+    }
+    try (VilaSession stalled = model.newSession()) {
+      TokenStream unread = stalled.stream(Prompt.of("Hello"), long1);
+      model.generate(Prompt.of("Hello"), long1);
+      unread.cancel();
+      assertEquals(FinishReason.CANCELLED, unread.completion().finishReason());
+      unread.close();
+    }
+  }
+
+  @Test
+  void moreRequestsThanAreComputedAtOnceWaitAndCanBeCancelled() {
+    try (VilaModel one =
+            Vila.load(TestData.model("vila15-llama3-siglip"), LoadOptions.builder().precision("fp32").maxRequests(1).build(), null);
+        VilaSession first = one.newSession();
+        VilaSession second = one.newSession();
+        TokenStream unread = first.stream(Prompt.of("Hello"), MANY.toBuilder().maxNewTokens(2 * TokenStream.BOUND).build())) {
+      unread.next();
+      TokenStream waiting = second.stream(Prompt.of("Hello"), MANY);
+      waiting.cancel();
+      Completion none = waiting.completion();
+      assertEquals(FinishReason.CANCELLED, none.finishReason());
+      assertEquals(0, none.ids().length);
+      waiting.close();
+      try (TokenStream next = second.stream(Prompt.of("Hello"), MANY)) {
+        unread.close();
+        assertEquals(60, next.completion().ids().length);
+      }
+    }
+    InvalidArgumentException none =
+        assertThrows(
+            InvalidArgumentException.class,
+            () -> Vila.load(TestData.model("vila15-llama3-siglip"), LoadOptions.builder().maxRequests(0).build(), null));
+    assertEquals("max_requests: 0, expected 1 to 1024", none.getMessage());
+  }
+
+  @Test
   void logProbabilitiesComeWhenAskedFor() {
     Completion without = model.generate(prompt(), MANY);
     assertEquals(0, without.logprobs().length);

@@ -93,13 +93,14 @@ class OptionsTest {
             .cacheDir(Path.of("/c"))
             .threads(4)
             .contextLength(5)
+            .maxRequests(6)
             .imageCacheBytes(1L << 33)
             .promptTemplate("t")
             .imagesOnly(true)
             .build();
     assertEquals(Optional.of(Path.of("/c")), options.cacheDir());
     try (var arrived = options.toBuilder().build().toNative()) {
-      assertEquals("b p /c 4 5 " + (1L << 33) + " t true", describe(arrived));
+      assertEquals("b p /c 4 5 6 " + (1L << 33) + " t true", describe(arrived));
     }
   }
 
@@ -112,6 +113,7 @@ class OptionsTest {
             Text.take(o.cache_dir()),
             "" + o.threads(),
             "" + o.context_length(),
+            "" + o.max_requests(),
             "" + o.image_cache_bytes(),
             Text.take(o.prompt_template()),
             "" + o.images_only()));
