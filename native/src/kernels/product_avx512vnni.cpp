@@ -14,8 +14,8 @@ namespace vila::kernels {
 namespace {
 
 constexpr int64_t kTileRows = 6;    ///< rows of activations per tile of the two-panel kernel: 6 * 2 * 2 sums in registers
-constexpr int64_t kDirectRows = 8;  ///< up to so many rows (a decode step of several requests) packed weights are not unpacked first
-constexpr int64_t kDirectTile = 4;  ///< rows of such a tile: more are slower by the row, as activations are read at too many places
+constexpr int64_t kDirectRows = 8;  ///< up to so many rows (a decode step of several requests) weights are not unpacked first
+constexpr int64_t kDirectTile = 4;  ///< rows of such a tile; more read activations at too many places at once
 
 /// How many rows the next tile takes of `left`, no more than `most`. Never a short last tile: 7 rows, 6 at most, are 4 and 3.
 int64_t tile_rows(int64_t left, int64_t most) {

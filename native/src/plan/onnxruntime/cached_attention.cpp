@@ -68,7 +68,7 @@ class CachedAttention {
       }
       const int64_t* at = memory.data + (static_cast<int64_t>(s) * layers + layer_) * 2;
       sequences[s] = {address(at[0]), address(at[1]), capacity.data[s], before};
-      if (sequences[s].keys == nullptr || sequences[s].values == nullptr) fail(ErrorCode::backend, kName, ": no memory at cache ", s);
+      if (at[0] == 0 || at[1] == 0) fail(ErrorCode::backend, kName, ": no memory at cache ", s);
     }
     step.q = q.data, step.k = k.data, step.v = v.data, step.cos = cos.data, step.sin = sin.data;
     step.sequences = sequences.data();

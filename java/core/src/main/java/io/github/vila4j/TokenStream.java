@@ -14,8 +14,8 @@ import java.util.function.Function;
  * An answer as it grows, computed in a thread of its own. To be read once, by one thread, and closed; {@link #cancel()} may be
  * called from any thread.
  *
- * <p>A reader that is slow holds up nobody else: generation pauses while 256 tokens wait to be read, and other requests of the model
- * go on. {@link #completion()} lifts the bound, since it waits for the end.
+ * <p>A reader that is slow holds up nobody else: generation pauses while 256 tokens wait to be read, and other requests of the
+ * model go on. {@link #completion()} lifts the bound, since it waits for the end.
  *
  * <pre>{@code
  * try (TokenStream stream = session.stream(prompt, options)) {
