@@ -307,6 +307,9 @@ class VILA_API Completion {
 class VILA_API TokenListener {
  public:
   virtual ~TokenListener();
+  /// Asked when the call has begun and before it waits for anything; true unless overridden. Returning false cancels. For who may be
+  /// asked to cancel before the call has begun: Session::cancel() does nothing then, and counts from here on.
+  virtual bool on_begin();
   /// One call per generated id, in order, and a last one with id -1 where text was still held back. `text` may be empty; it never
   /// ends within a UTF-8 character and never reaches into a stop string. Concatenated, the texts are Completion::text. Returning
   /// false cancels after this token.

@@ -11,5 +11,6 @@ Error::~Error() = default;
 LogListener::~LogListener() = default;
 ProgressListener::~ProgressListener() = default;
 TokenListener::~TokenListener() = default;
+bool TokenListener::on_begin() { return true; }
 
 }  // namespace vila

@@ -159,6 +159,7 @@ void Session::Impl::step(Scheduler::Slot& slot, int32_t id) {
 
 Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
   const Running running(*this);
+  if (listener != nullptr && !listener->on_begin()) stop_.raise();
   check_options(options);
   const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
   const auto total = static_cast<int64_t>(prepared.elements.size());

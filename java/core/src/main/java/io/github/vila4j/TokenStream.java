@@ -8,7 +8,8 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
 
 /**
  * An answer as it grows, computed in a thread of its own. To be read once, by one thread, and closed; {@link #cancel()} may be
@@ -47,14 +48,14 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
   private Token next;
 
   /** A stream whose thread {@link #begin()} starts. */
-  TokenStream(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
+  TokenStream(BiFunction<TokenListener, BooleanSupplier, Completion> call, Runnable cancelCall, Runnable ended) {
     this.cancelCall = cancelCall;
     thread = new Thread(() -> run(call, ended), "vila4j-stream-" + COUNT.incrementAndGet());
     thread.setDaemon(true);
   }
 
   /** Starts {@code call} in a thread; {@code ended} runs there when the call has returned. */
-  static TokenStream start(Function<TokenListener, Completion> call, Runnable cancelCall, Runnable ended) {
+  static TokenStream start(BiFunction<TokenListener, BooleanSupplier, Completion> call, Runnable cancelCall, Runnable ended) {
     TokenStream stream = new TokenStream(call, cancelCall, ended);
     stream.begin();
     return stream;
@@ -64,11 +65,11 @@ public final class TokenStream implements Iterable<Token>, Iterator<Token>, Auto
     thread.start();
   }
 
-  private void run(Function<TokenListener, Completion> call, Runnable ended) {
+  private void run(BiFunction<TokenListener, BooleanSupplier, Completion> call, Runnable ended) {
     Completion result = null;
     Throwable failure = null;
     try {
-      result = cancelled ? Completion.cancelled() : call.apply(this::offer);
+      result = cancelled ? Completion.cancelled() : call.apply(this::offer, () -> !cancelled);
     } catch (Throwable e) {
       failure = e;
     } finally {

@@ -4,6 +4,7 @@ package io.github.vila4j;
 import io.github.vila4j.internal.Session;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 
 /**
@@ -53,15 +54,19 @@ public final class VilaSession implements AutoCloseable {
   public Completion generate(Prompt prompt, GenerationOptions options, TokenListener listener) {
     Objects.requireNonNull(prompt, "prompt");
     Objects.requireNonNull(options, "options");
-    return alone(session -> generate(session, prompt, options, listener));
+    return alone(session -> generate(session, prompt, options, listener, () -> true));
   }
 
-  private Completion generate(Session session, Prompt prompt, GenerationOptions options, TokenListener listener) {
+  private Completion generate(
+      Session session, Prompt prompt, GenerationOptions options, TokenListener listener, BooleanSupplier wanted) {
     Callback callback = new Callback();
     try (var request = prompt.toNative(videoSampling);
         var how = options.toNative();
         TokenBridge bridge =
-            new TokenBridge(token -> (listener == null || listener.onToken(token)) && !cancelRequested, callback);
+            new TokenBridge(
+                token -> (listener == null || listener.onToken(token)) && !cancelRequested,
+                () -> wanted.getAsBoolean() && !cancelRequested,
+                callback);
         var completion = NativeErrors.translating(() -> session.generate(request, how, bridge))) {
       callback.rethrow();
       return new Completion(completion);
@@ -80,7 +85,8 @@ public final class VilaSession implements AutoCloseable {
     Objects.requireNonNull(options, "options");
     Session session = enter();
     try {
-      return TokenStream.start(listener -> generate(session, prompt, options, listener), session::cancel, this::leave);
+      return TokenStream.start(
+          (listener, wanted) -> generate(session, prompt, options, listener, wanted), session::cancel, this::leave);
     } catch (Throwable e) {
       leave();
       throw e;

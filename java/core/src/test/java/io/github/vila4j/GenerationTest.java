@@ -103,7 +103,7 @@ class GenerationTest {
     AtomicInteger ends = new AtomicInteger();
     TokenStream stream =
         new TokenStream(
-            listener -> {
+            (listener, wanted) -> {
               calls.incrementAndGet();
               return null;
             },
