@@ -307,8 +307,10 @@ class VILA_API Completion {
 class VILA_API TokenListener {
  public:
   virtual ~TokenListener();
-  /// Asked when the call has begun and before it waits for anything; true unless overridden. Returning false cancels. For who may be
-  /// asked to cancel before the call has begun: Session::cancel() does nothing then, and counts from here on.
+  /// Asked once, when the call has begun and before it waits for anything; true unless overridden. Returning false cancels. A
+  /// Session::cancel() that comes before the call has begun does nothing; one that comes while or after this is asked counts. So a
+  /// wish to cancel is never lost when a flag is set first, then Session::cancel() is called, and this returns whether the flag is
+  /// unset.
   virtual bool on_begin();
   /// One call per generated id, in order, and a last one with id -1 where text was still held back. `text` may be empty; it never
   /// ends within a UTF-8 character and never reaches into a stop string. Concatenated, the texts are Completion::text. Returning

@@ -159,7 +159,7 @@ void Session::Impl::step(Scheduler::Slot& slot, int32_t id) {
 
 Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
   const Running running(*this);
-  if (listener != nullptr && !listener->on_begin()) stop_.raise();
+  if (listener != nullptr && !listener->on_begin()) stop_.raise();  // running_ is set: a cancel() meanwhile has counted
   check_options(options);
   const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
   const auto total = static_cast<int64_t>(prepared.elements.size());
@@ -180,8 +180,10 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
   // The last position is always computed: its logits are needed.
   const size_t keep = options.reuse_prefix ? std::min(common_prefix(sequence_, prepared.elements), prepared.elements.size() - 1) : 0;
   Stopwatch prefill_watch;
+  bool begun = false;
   try {
     Scheduler::Slot slot(engine_->scheduler(), stop_);
+    begun = true;
     prefill_watch = Stopwatch();  // Waiting for a place is not computing.
     cache_.reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
     completion.image_seconds = compute(slot, prepared, keep);
@@ -224,7 +226,7 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
       throw;
     }
     completion.finish_reason = FinishReason::cancelled;
-    const double spent = prefill_watch.seconds() - completion.image_seconds;
+    const double spent = begun ? prefill_watch.seconds() - completion.image_seconds : 0;
     (completion.ids.empty() ? completion.prefill_seconds : completion.decode_seconds) = spent - completion.prefill_seconds;
   }
   writer.finish();

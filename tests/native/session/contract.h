@@ -361,6 +361,28 @@ class Contract {
     waiting.join();
     CHECK(waited.finish_reason == FinishReason::cancelled);
     CHECK(waited.ids.empty());
+    CHECK(waited.prefill_seconds == 0);  // waiting for a place is not computing
+    struct Unwanted : TokenListener {
+      Session* session = nullptr;
+      int asked = 0, tokens = 0;
+      bool on_begin() override {
+        ++asked;
+        if (session != nullptr) session->cancel();
+        return session != nullptr;
+      }
+      bool on_token(int32_t, const std::string&) override { return ++tokens > 0; }
+    };
+    // Refused as the call begins, or cancelled just then: it does not wait for a place.
+    for (Session* session : {static_cast<Session*>(nullptr), &third}) {
+      Unwanted unwanted;
+      unwanted.session = session;
+      const Completion none = third.generate(text_prompt("Go on."), generation, &unwanted);
+      CHECK(none.finish_reason == FinishReason::cancelled);
+      CHECK(none.ids.empty());
+      CHECK(none.prefill_seconds == 0);
+      CHECK(unwanted.asked == 1);
+      CHECK(unwanted.tokens == 0);
+    }
     std::thread next([&] { waited = third.generate(text_prompt("Go on."), generation, nullptr); });
     second.go_on.set_value();
     other.join();

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -120,6 +121,31 @@ class GenerationTest {
     stream.close();
     assertEquals(0, calls.get());
     assertEquals(1, ends.get());
+  }
+
+  @Test
+  void streamCancelledOnItsWayIntoTheCallIsNotWanted() {
+    CompletableFuture<Boolean> before = new CompletableFuture<>();
+    CompletableFuture<Boolean> after = new CompletableFuture<>();
+    CompletableFuture<Void> cancelled = new CompletableFuture<>();
+    AtomicInteger cancels = new AtomicInteger();
+    TokenStream stream =
+        TokenStream.start(
+            (listener, wanted) -> {
+              before.complete(wanted.getAsBoolean());
+              cancelled.join();
+              after.complete(wanted.getAsBoolean());
+              return Completion.cancelled();
+            },
+            cancels::incrementAndGet,
+            () -> {});
+    assertTrue(before.join());
+    stream.cancel();
+    cancelled.complete(null);
+    assertFalse(after.join());
+    assertEquals(FinishReason.CANCELLED, stream.completion().finishReason());
+    stream.close();
+    assertEquals(1, cancels.get());
   }
 
   @Test
