@@ -6,6 +6,7 @@
 . "$root/scripts/packages.sh"
 . "$root/scripts/java.sh"
 . "$root/scripts/onnxruntime.sh"
+. "$root/scripts/tensorrt.sh"
 . "$root/scripts/native.sh"
 
 cli_stamp=$root/build/.cli # its time: when the build of ./vila4j's parts began

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to the graphs of its vision tower, projector and language model, in a dialect.
 //
-// The graphs' inputs and outputs, by name (names.h); a dimension written as a word is dynamic, N and N' are fixed:
+// The CPU dialect's inputs and outputs, by name (names.h); a dimension written as a word is dynamic, N and N' are fixed:
 //   vision     pixel_values f32 [crops, 3, S, S]         -> vision_features f32 [crops, N, C]
 //   projector  features f32 [blocks, N', C']             -> projected f32 [blocks, M, D]
 //   language   inputs_embeds f32 [batch, length, D], seqlens_k i32 [batch] (positions in the cache after this step, minus one),
@@ -11,7 +11,11 @@
 //              With f16 caches, instead of past_* and present_*: kv_memory i64 [batch, layers, 2], the addresses of each sequence's
 //              keys and values [kv_heads, capacity, head_dim], written in place; kv_capacity i64 [batch]. Any step, any batch.
 //
-// What a language step over f32 caches may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in tests/native/graph):
+// The TensorRT dialect has features and tokens in its compute type, pixels and logits in f32, and a language model's inputs as
+// tensorrt_dialect.h says.
+//
+// What a language step of the CPU dialect over f32 caches may be (ONNX Runtime's CPU kernel of GroupQueryAttention; tested in
+// tests/native/graph):
 //   first prompt    length >= 1, total = length: any batch, the cache is filled from its first row.
 //   next chunk      length > 1, total > length: batch 1 only; positions total-length .. total-1 are written behind the earlier
 //   ones. decode          length 1: any batch, each sequence at its own seqlens_k.
@@ -27,25 +31,27 @@
 #include "graph/graph.h"
 #include "graph/packed_weights.h"
 #include "graph/quantized_weights.h"
+#include "graph/tensorrt_options.h"
 
 namespace vila::graph {
 
-enum class DialectKind { cpu };
+enum class DialectKind { cpu, tensorrt };
 
 struct BuildOptions {
   DialectKind dialect = DialectKind::cpu;
-  DType compute = DType::f32;
-  /// language: also output hidden_states f32 [layers+1, batch*T, D] (the input of each layer, and the final norm's output).
+  DType compute = DType::f32;  ///< cpu: f32; tensorrt: f16, bf16 or f32
+  /// cpu, language: also output hidden_states f32 [layers+1, batch*T, D] (the input of each layer, and the final norm's output).
   bool hidden_states = false;
-  /// language: type of the cache's keys and values, f32 or f16 (then attention is vila4j's own operator).
+  /// cpu, language: type of the cache's keys and values, f32 or f16 (then attention is vila4j's own operator).
   DType cache = DType::f32;
-  /// Where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
+  /// cpu: where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
   const QuantizedWeights* quantized = nullptr;
   /// Where their "<layer>.weight" lie instead, unquantised; null: with the checkpoint's other tensors.
   const TensorStore* matrices = nullptr;
   /// Receives the linear layers that the graph has, in order, and for the language model first the embedding table that its inputs
   /// come from; may be null.
   std::vector<LinearUse>* uses = nullptr;
+  TensorRtOptions tensorrt;
 };
 
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.

@@ -23,7 +23,7 @@ Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
 
 }  // namespace
 
-CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name) {
+CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name, DType::f32) {
   import("", kOpset);
   import(kMicrosoft, 1);
   import(kVila, 1);
@@ -41,10 +41,7 @@ Value CpuDialect::activate(const Value& x, Activation activation) {
 
 Value CpuDialect::weight(const TensorRef& tensor) {
   if (tensor.dtype == DType::f32) return stored(tensor);
-  if (tensor.dtype != DType::f16 && tensor.dtype != DType::bf16) {
-    fail(ErrorCode::unsupported, tensor.file->path(), ": tensor ", tensor.name, " is ", name_of(tensor.dtype),
-         ", expected fp32, fp16 or bf16");
-  }
+  check_float(tensor);
   const auto [found, added] = widened_.try_emplace(tensor.name, tensor.name + ".fp32");
   if (added) {
     const auto to = static_cast<int64_t>(onnx::DataType::float32);
@@ -82,6 +79,10 @@ Value CpuDialect::linear(const Value& x, const QuantizedLinear& matrix, const Te
                {"bits", int64_t{shape.bits}},
                {"zero", static_cast<int64_t>(shape.zero)}},
               kVila);
+}
+
+Value CpuDialect::linear(const Value& /*x*/, const QdqLinear& matrix, const TensorRef* /*bias*/) {
+  fail(ErrorCode::internal, "graph: ", matrix.codes->name, " is quantised for TensorRT, the CPU dialect does not read that");
 }
 
 Value CpuDialect::block_sums(const Value& x, int64_t columns, int64_t block) {

@@ -21,6 +21,8 @@ class CpuDialect final : public Dialect {
   Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) override;
   Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) override;
   Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) override;
+  /// Throws internal: QDQ weights are TensorRT's.
+  Value linear(const Value& x, const QdqLinear& matrix, const TensorRef* bias) override;
   Value rms_norm(const Value& x, const TensorRef& gain, double eps) override;
   Residual add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) override;
   Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;

@@ -3,9 +3,27 @@
 
 #include <cstring>
 
+#include "common/error.h"
+#include "common/rounding.h"
+#include "graph/onnx_schema.h"
+
 namespace vila::graph {
 
-Dialect::Dialect(std::string graph_name) { graph_.name = std::move(graph_name); }
+namespace {
+
+onnx::DataType onnx_type(DType type) {
+  switch (type) {
+    case DType::f32: return onnx::DataType::float32;
+    case DType::f16: return onnx::DataType::float16;
+    case DType::bf16: return onnx::DataType::bfloat16;
+    case DType::i64: return onnx::DataType::int64;
+    default: fail(ErrorCode::internal, "graph: no conversion to ", name_of(type));
+  }
+}
+
+}  // namespace
+
+Dialect::Dialect(std::string graph_name, DType compute) : compute_(compute) { graph_.name = std::move(graph_name); }
 
 Value Dialect::input(const std::string& name, DType dtype, std::vector<Dim> shape) {
   graph_.inputs.push_back({name, dtype, std::move(shape)});
@@ -13,7 +31,11 @@ Value Dialect::input(const std::string& name, DType dtype, std::vector<Dim> shap
 }
 
 void Dialect::output(const Value& value, const std::string& name, DType dtype, std::vector<Dim> shape) {
-  node("Identity", {value}, {name}, {}, "");
+  if (dtype == compute_) {
+    node("Identity", {value}, {name}, {}, "");
+  } else {
+    node("Cast", {value}, {name}, {{"to", static_cast<int64_t>(onnx_type(dtype))}}, "");
+  }
   declare_output(name, dtype, std::move(shape));
 }
 
@@ -50,25 +72,47 @@ Value Dialect::node(const std::string& op, std::vector<Value> inputs, std::vecto
   return result;
 }
 
-Value Dialect::stored(const TensorRef& tensor) {
+Value Dialect::cast(const Value& x, DType to) { return node("Cast", {x}, {{"to", static_cast<int64_t>(onnx_type(to))}}); }
+
+void Dialect::check_float(const TensorRef& tensor) {
+  if (tensor.dtype == DType::f32 || tensor.dtype == DType::f16 || tensor.dtype == DType::bf16) return;
+  fail(ErrorCode::unsupported, tensor.file->path(), ": tensor ", tensor.name, " is ", name_of(tensor.dtype),
+       ", expected fp32, fp16 or bf16");
+}
+
+Value Dialect::stored(const TensorRef& tensor) { return stored(tensor, PackedType::none, tensor.shape); }
+
+Value Dialect::stored(const TensorRef& tensor, PackedType type, std::vector<int64_t> shape) {
   const auto [found, added] = stored_.try_emplace(tensor.name, tensor.name);
   if (added) {
     Initializer initializer;
     initializer.name = tensor.name;
     initializer.dtype = tensor.dtype;
-    initializer.shape = tensor.shape;
+    initializer.shape = std::move(shape);
+    initializer.packed = type;
     initializer.source = std::make_shared<const TensorRef>(tensor);
     graph_.initializers.push_back(std::move(initializer));
   }
   return found->second;
 }
 
-Value Dialect::constant(const std::string& name, std::vector<int64_t> shape, const std::vector<float>& values) {
+Value Dialect::constant(const std::string& name, std::vector<int64_t> shape, const std::vector<float>& values, DType dtype) {
   Initializer initializer;
   initializer.name = name;
+  initializer.dtype = dtype;
   initializer.shape = std::move(shape);
-  initializer.inline_data.resize(values.size() * sizeof(float));
-  std::memcpy(initializer.inline_data.data(), values.data(), initializer.inline_data.size());
+  initializer.inline_data.resize(values.size() * size_of(dtype));
+  from_f32(dtype, values.data(), initializer.inline_data.data(), values.size());
+  graph_.initializers.push_back(std::move(initializer));
+  return name;
+}
+
+Value Dialect::zero(const std::string& name, DType dtype, PackedType packed) {
+  Initializer initializer;
+  initializer.name = name;
+  initializer.dtype = dtype;
+  initializer.packed = packed;
+  initializer.inline_data.resize(size_of(dtype));
   graph_.initializers.push_back(std::move(initializer));
   return name;
 }
@@ -76,17 +120,22 @@ Value Dialect::constant(const std::string& name, std::vector<int64_t> shape, con
 Value Dialect::integers(const std::vector<int64_t>& values) {
   const auto [found, added] = integers_.try_emplace(values);
   if (added) {
-    Initializer initializer;
-    initializer.name = "integers";
-    for (const int64_t value : values) initializer.name.append("_").append(std::to_string(value));
-    initializer.dtype = DType::i64;
-    initializer.shape = {static_cast<int64_t>(values.size())};
-    initializer.inline_data.resize(values.size() * sizeof(int64_t));
-    std::memcpy(initializer.inline_data.data(), values.data(), initializer.inline_data.size());
-    found->second = initializer.name;
-    graph_.initializers.push_back(std::move(initializer));
+    std::string name = "integers";
+    for (const int64_t value : values) name.append("_").append(std::to_string(value));
+    found->second = integer_tensor(name, {static_cast<int64_t>(values.size())}, values);
   }
   return found->second;
+}
+
+Value Dialect::integer_tensor(const std::string& name, std::vector<int64_t> shape, const std::vector<int64_t>& values) {
+  Initializer initializer;
+  initializer.name = name;
+  initializer.dtype = DType::i64;
+  initializer.shape = std::move(shape);
+  initializer.inline_data.resize(values.size() * sizeof(int64_t));
+  std::memcpy(initializer.inline_data.data(), values.data(), initializer.inline_data.size());
+  graph_.initializers.push_back(std::move(initializer));
+  return name;
 }
 
 Value Dialect::reshape(const Value& x, const std::vector<int64_t>& shape) { return node("Reshape", {x, integers(shape)}); }

@@ -48,12 +48,28 @@ struct QuantizedLinear {
   const TensorRef* data = nullptr;  ///< uint8 [shape.bytes()]
 };
 
+/// How the weights of a linear layer are stored for explicit quantisation (QuantizeLinear and DequantizeLinear).
+enum class QdqFormat { fp8, int8, int4 };
+
+/// A linear layer that is stored transposed, [in, out], symmetric (no zero points). Tensors as qdq_weights.h writes them; not owned.
+/// fp8, int8: w[k,n] = scales[n] * codes[k,n], and activations are rounded too. int4: with b = k / block,
+/// w[k,n] = scales[b,n] * codes[k,n] + corrections[b,n].
+struct QdqLinear {
+  QdqFormat format = QdqFormat::int8;
+  int64_t out = 0, in = 0;
+  int64_t block = 0;                       ///< int4: inputs that share a scale
+  const TensorRef* codes = nullptr;        ///< fp8: uint8 [in, out], int8: int8 [in, out], int4: uint8 [in, out/2]
+  const TensorRef* scales = nullptr;       ///< compute type
+  const TensorRef* corrections = nullptr;  ///< compute type; int4 only; null: zero
+};
+
 /// Builds one Graph. "Rows" are 2-D tensors [rows, channels] that hold the positions of all sequences (or tokens of all crops) one
 /// after another, so that every linear layer is one matrix product. Activations and weights are in the dialect's compute type.
 /// One thread; finish() ends its life.
 class Dialect {
  public:
-  explicit Dialect(std::string graph_name);
+  /// `compute` is the type of activations and weights.
+  Dialect(std::string graph_name, DType compute);
   virtual ~Dialect() = default;
   Dialect(const Dialect&) = delete;
   Dialect& operator=(const Dialect&) = delete;
@@ -62,7 +78,10 @@ class Dialect {
   void scope(std::string name) { scope_ = std::move(name); }
 
   // Boundary of the graph.
+  /// Type of activations between graphs: features, image tokens.
+  DType compute() const { return compute_; }
   Value input(const std::string& name, DType dtype, std::vector<Dim> shape);
+  /// `value` is in the compute type; another `dtype` is a conversion.
   void output(const Value& value, const std::string& name, DType dtype, std::vector<Dim> shape);
   /// Hands the graph over; the dialect is empty afterwards.
   Graph finish();
@@ -92,6 +111,7 @@ class Dialect {
   /// The same by a packed matrix, which stays packed in memory.
   virtual Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) = 0;
   virtual Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) = 0;
+  virtual Value linear(const Value& x, const QdqLinear& matrix, const TensorRef* bias) = 0;
   /// x / sqrt(mean(x^2) + eps) * gain, over the last axis.
   virtual Value rms_norm(const Value& x, const TensorRef& gain, double eps) = 0;
   struct Residual {
@@ -126,10 +146,18 @@ class Dialect {
             const std::string& domain);
   /// A name not used before, made from the scope and `stem`.
   Value fresh(const std::string& stem);
+  Value cast(const Value& x, DType to);
   /// A tensor of the checkpoint as it is stored.
   Value stored(const TensorRef& tensor);
-  /// A small constant of our own; `name` must be new.
-  Value constant(const std::string& name, std::vector<int64_t> shape, const std::vector<float>& values);
+  /// A uint8 tensor read as `type` with `shape` elements.
+  Value stored(const TensorRef& tensor, PackedType type, std::vector<int64_t> shape);
+  /// Throws unsupported unless the tensor is fp32, fp16 or bf16.
+  static void check_float(const TensorRef& tensor);
+  /// A small constant of our own, rounded to f32, f16 or bf16; `name` must be new.
+  Value constant(const std::string& name, std::vector<int64_t> shape, const std::vector<float>& values, DType dtype = DType::f32);
+  Value integer_tensor(const std::string& name, std::vector<int64_t> shape, const std::vector<int64_t>& values);
+  /// A zero of a type without floats; `name` must be new.
+  Value zero(const std::string& name, DType dtype, PackedType packed = PackedType::none);
   /// A 1-D tensor of numbers; equal contents share one.
   Value integers(const std::vector<int64_t>& values);
   void declare_output(const std::string& name, DType dtype, std::vector<Dim> shape);
@@ -137,6 +165,7 @@ class Dialect {
 
  private:
   Graph graph_;
+  DType compute_;
   std::string scope_;
   std::map<std::string, int64_t> used_;  ///< stem to the count of values named after it
   std::map<std::string, Value> stored_;  ///< by tensor name

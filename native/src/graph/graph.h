@@ -40,11 +40,19 @@ struct Node {
   std::vector<Attribute> attributes;
 };
 
+/// What the bytes of a uint8 tensor are, where they are none: types that the weights files of plans (qdq_weights.h) have.
+enum class PackedType {
+  none,         ///< what dtype says
+  float8_e4m3,  ///< ONNX FLOAT8E4M3FN
+  int4,         ///< ONNX INT4: two's complement, two to a byte in the order of the elements, the first in the low half
+};
+
 /// A weight: bytes inside the file (small, made by us) or a reference into a mapped checkpoint file (external data).
 struct Initializer {
   std::string name;
   DType dtype = DType::f32;
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape;        ///< in elements
+  PackedType packed = PackedType::none;  ///< when it is another, dtype is u8
   std::vector<uint8_t> inline_data;  ///< used when `source` is absent
   std::shared_ptr<const TensorRef> source;
 };

@@ -106,7 +106,8 @@ class LanguageBuilder {
 
 Graph build_language(const LanguageSpec& spec, const TensorStore& tensors, const BuildOptions& options,
                      const PackedWeights* packed) {
-  if (spec.packing != LanguageSpec::Packing::none && packed == nullptr && options.quantized == nullptr) {
+  const bool quantized = options.quantized != nullptr || options.tensorrt.weights != nullptr;
+  if (spec.packing != LanguageSpec::Packing::none && packed == nullptr && !quantized) {
     fail(ErrorCode::internal, "language model: packed 4-bit weights, expected them in the form of the plan");
   }
   const auto dialect = make_dialect("language", options);

@@ -3,6 +3,8 @@
 
 #include "common/error.h"
 #include "graph/cpu_dialect.h"
+#include "graph/qdq_weights.h"
+#include "graph/tensorrt_dialect.h"
 
 namespace vila::graph {
 
@@ -13,6 +15,11 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
         fail(ErrorCode::unsupported, "graph ", graph_name, ": the CPU dialect computes in fp32, found ", name_of(options.compute));
       }
       return std::make_unique<CpuDialect>(graph_name);
+    case DialectKind::tensorrt:
+      if (options.hidden_states) {
+        fail(ErrorCode::unsupported, "graph ", graph_name, ": hidden states are an output of the CPU dialect alone");
+      }
+      return std::make_unique<TensorRtDialect>(graph_name, options.compute, options.tensorrt);
   }
   fail(ErrorCode::internal, "graph ", graph_name, ": unknown dialect ", static_cast<int>(options.dialect));
 }
@@ -20,6 +27,8 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
 Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
   if (options_.uses != nullptr) options_.uses->push_back({layer, out, in});
   const TensorRef* added = bias ? &tensors_.get(layer + ".bias", {out}) : nullptr;
+  const QdqWeights* qdq = options_.tensorrt.weights;
+  if (qdq != nullptr && qdq->contains(layer)) return dialect_.linear(x, qdq->get(layer, out, in), added);
   if (options_.quantized != nullptr) return dialect_.linear(x, options_.quantized->get(layer, out, in), added);
   if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
   const TensorStore& matrices = options_.matrices != nullptr ? *options_.matrices : tensors_;

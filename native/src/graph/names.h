@@ -16,6 +16,7 @@ inline constexpr const char* kSeqlensK = "seqlens_k";
 inline constexpr const char* kTotalSequenceLength = "total_sequence_length";
 inline constexpr const char* kKvMemory = "kv_memory";
 inline constexpr const char* kKvCapacity = "kv_capacity";
+inline constexpr const char* kPastLengths = "past_lengths";  ///< TensorRT dialect
 inline constexpr const char* kLogits = "logits";
 inline constexpr const char* kHiddenStates = "hidden_states";
 inline std::string past_key(int64_t i) { return "past_key." + std::to_string(i); }

@@ -32,7 +32,9 @@ enum class DataType : int32_t {
   int64 = 7,
   boolean = 9,
   float16 = 10,
-  bfloat16 = 16
+  bfloat16 = 16,
+  float8e4m3fn = 17,
+  int4 = 22
 };
 
 }  // namespace vila::graph::onnx

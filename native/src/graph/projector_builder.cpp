@@ -37,7 +37,7 @@ Merged merge_windows(Dialect& dialect, const Value& x, const ProjectorSpec& spec
 Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorStore& tensors, const BuildOptions& options) {
   const auto dialect = make_dialect("projector", options);
   const Layers layers(*dialect, tensors, options);
-  const Value features = dialect->input(names::kFeatures, DType::f32, {"blocks", tokens, spec.input});
+  const Value features = dialect->input(names::kFeatures, dialect->compute(), {"blocks", tokens, spec.input});
   Merged x = spec.kind == ProjectorSpec::Kind::downsample ? merge_windows(*dialect, features, spec, tokens)
                                                           : Merged{dialect->reshape(features, {-1, spec.input}), tokens};
   for (const ProjectorSpec::Layer& layer : spec.layers) {
@@ -49,7 +49,7 @@ Graph build_projector(const ProjectorSpec& spec, int64_t tokens, const TensorSto
     }
   }
   dialect->scope("projected");
-  dialect->output(dialect->reshape(x.rows, {-1, x.tokens, spec.output}), names::kProjected, DType::f32,
+  dialect->output(dialect->reshape(x.rows, {-1, x.tokens, spec.output}), names::kProjected, dialect->compute(),
                   {"blocks", x.tokens, spec.output});
   return dialect->finish();
 }

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/quantized_weights.h"
 
-#include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cmath>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 #include "checkpoint/awq.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/random.h"
+#include "graph/row_panels.h"
 
 namespace vila::graph {
 namespace {
@@ -94,45 +90,11 @@ class CodedRows : public Rows {
   std::vector<uint16_t> scales_, offsets_;
 };
 
-/// Packs the rows of one panel after another until none is left; what is thrown first is kept.
-class Work {
- public:
-  Work(const Rows& rows, const PackedShape& shape, uint8_t* packed) : rows_(rows), shape_(shape), packed_(packed) {}
-
-  void run() noexcept {
-    try {
-      Rows::Room room(shape_);
-      for (int64_t panel = next_++; panel < shape_.panels(); panel = next_++) {
-        for (int64_t n = panel * kernels::kLanes; n < std::min((panel + 1) * kernels::kLanes, shape_.n); ++n) {
-          rows_.put(shape_, n, room, packed_);
-        }
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (error_ == nullptr) error_ = std::current_exception();
-      next_ = shape_.panels();
-    }
-  }
-  void rethrow() const {
-    if (error_ != nullptr) std::rethrow_exception(error_);
-  }
-
- private:
-  const Rows& rows_;
-  const PackedShape& shape_;
-  uint8_t* packed_;
-  std::atomic<int64_t> next_{0};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-};
-
 void pack(const Rows& rows, const PackedShape& shape, uint8_t* packed) {
-  Work work(rows, shape, packed);
-  std::vector<std::thread> helpers;
-  for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) helpers.emplace_back([&work] { work.run(); });
-  work.run();
-  for (std::thread& helper : helpers) helper.join();
-  work.rethrow();
+  for_each_panel(shape.n, kernels::kLanes, [&](int64_t first, int64_t last) {
+    Rows::Room room(shape);
+    for (int64_t n = first; n < last; ++n) rows.put(shape, n, room, packed);
+  });
 }
 
 /// Fills `packed`, which has the layer's size in zeros, from the checkpoint.

@@ -29,6 +29,15 @@ onnx::DataType data_type(DType type) {
   fail(ErrorCode::internal, "graph: no ONNX type for ", static_cast<int>(type));
 }
 
+onnx::DataType data_type(const Initializer& initializer) {
+  switch (initializer.packed) {
+    case PackedType::none: return data_type(initializer.dtype);
+    case PackedType::float8_e4m3: return onnx::DataType::float8e4m3fn;
+    case PackedType::int4: return onnx::DataType::int4;
+  }
+  fail(ErrorCode::internal, "graph: no ONNX type for packed type ", static_cast<int>(initializer.packed));
+}
+
 // Protobuf stores a negative enum or int32 as ten bytes; none of ours is negative.
 template <typename Enum>
 int32_t number(Enum value) {
@@ -82,7 +91,7 @@ void write_external_data(pbf_builder<onnx::Tensor>& tensor, const TensorRef& sou
 void write_initializer(pbf_builder<onnx::GraphField>& graph, const Initializer& initializer) {
   pbf_builder<onnx::Tensor> out(graph, onnx::GraphField::initializer);
   for (const int64_t dim : initializer.shape) out.add_int64(onnx::Tensor::dims, dim);
-  out.add_int32(onnx::Tensor::data_type, number(data_type(initializer.dtype)));
+  out.add_int32(onnx::Tensor::data_type, number(data_type(initializer)));
   out.add_string(onnx::Tensor::name, initializer.name);
   if (initializer.source) {
     write_external_data(out, *initializer.source);
@@ -115,6 +124,7 @@ void write_value_info(pbf_builder<onnx::GraphField>& graph, onnx::GraphField fie
 void check_initializer(const Graph& graph, const Initializer& initializer) {
   uint64_t bytes = size_of(initializer.dtype);
   for (const int64_t dim : initializer.shape) bytes *= static_cast<uint64_t>(dim);
+  if (initializer.packed == PackedType::int4) bytes = (bytes + 1) / 2;
   const uint64_t found = initializer.source ? initializer.source->bytes : initializer.inline_data.size();
   if (found != bytes) {
     fail(ErrorCode::internal, "graph ", graph.name, ": initializer ", initializer.name, " has ", found, " bytes, expected ", bytes);

@@ -26,7 +26,7 @@ class VisionBuilder {
     dialect_.scope("features");
     Value features = dialect_.reshape(x, {-1, tokens_, spec_.hidden});
     if (spec_.has_class_token() && spec_.drop_class_token) features = dialect_.slice(features, 1, 1, tokens_);
-    dialect_.output(features, names::kVisionFeatures, DType::f32, {"crops", spec_.tokens(), spec_.hidden});
+    dialect_.output(features, names::kVisionFeatures, dialect_.compute(), {"crops", spec_.tokens(), spec_.hidden});
   }
 
  private:

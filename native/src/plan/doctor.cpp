@@ -15,6 +15,7 @@
 #include "plan/control_group.h"
 #include "plan/cpu.h"
 #include "plan/plan.h"
+#include "plan/tensorrt/library.h"
 
 namespace vila {
 namespace plan {
@@ -96,7 +97,7 @@ Check cache_check() {
   }
 }
 
-/// Opens a library for good: neither the driver nor TensorRT is made to be unloaded.
+/// Opens a library for good: the driver is not made to be unloaded.
 void* open_library(const char* name, std::string& reason) {
   void* library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -141,13 +142,10 @@ Check cuda_check() {
 
 Check tensorrt_check() {
   constexpr const char* kName = "TensorRT";
-  std::string reason;
-  void* library = open_library("libnvinfer.so.11", reason);
-  if (library == nullptr) return line(kName, false, false, join("TensorRT 11 was not found (", reason, "); not needed: ", kNotUsedYet));
-  const auto version = symbol<int (*)()>(library, "getInferLibVersion");
-  if (version == nullptr) return line(kName, false, false, join("libnvinfer.so.11 lacks getInferLibVersion; not needed: ", kNotUsedYet));
-  const int number = version();  // NvInferVersion.h: major * 10000 + minor * 100 + patch
-  return line(kName, true, false, join(number / 10000, ".", number / 100 % 100, ".", number % 100, "; ", kNotUsedYet));
+  const tensorrt::Search search = tensorrt::search_library("");
+  if (!search.library) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kNotUsedYet));
+  const tensorrt::Library& library = *search.library;
+  return line(kName, true, false, join(library.version, ", ", library.path, " and ", library.parser_path, "; ", kNotUsedYet));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mapped_file.h"
+#include "common/rounding.h"
 #include "common/utf8.h"
 #include "support/npy.h"
 
@@ -34,6 +35,49 @@ TEST_CASE("half floats: every one of the 65536 against its definition") {
       CHECK(std::signbit(got) == (sign < 0));
     }
   }
+}
+
+TEST_CASE("bfloat16: every one comes back, and between two neighbours the nearest is taken, ties to even") {
+  for (uint32_t code = 0; code < 0x8000; ++code) {
+    const float value = bf16_to_f32(static_cast<uint16_t>(code));
+    if (std::isnan(value)) {
+      CHECK(std::isnan(bf16_to_f32(to_bf16(value))));
+      continue;
+    }
+    CHECK(to_bf16(value) == code);
+    CHECK(to_bf16(-value) == (code | 0x8000U));
+    if (code >= 0x7F7F) continue;
+    const auto middle = std::bit_cast<float>(code << 16 | 0x8000U);
+    CHECK(to_bf16(middle) == (code % 2 == 0 ? code : code + 1));
+    CHECK(to_bf16(std::nextafter(middle, 0.0F)) == code);
+    CHECK(to_bf16(std::nextafter(middle, INFINITY)) == code + 1);
+  }
+  CHECK(to_bf16(std::bit_cast<float>(0x7F7FFFFFU)) == 0x7F80);  // beyond the largest
+  CHECK(std::isnan(bf16_to_f32(to_bf16(std::bit_cast<float>(0x7F800001U)))));
+}
+
+TEST_CASE("FP8 E4M3: every one against its definition, and between two neighbours the nearest, ties to even") {
+  for (int code = 0; code < 0x7F; ++code) {
+    const int exponent = code >> 3, mantissa = code & 7;
+    const double wanted = exponent == 0 ? mantissa / 8.0 * std::pow(2.0, -6) : (1 + mantissa / 8.0) * std::pow(2.0, exponent - 7);
+    const float value = f8e4m3_to_f32(static_cast<uint8_t>(code));
+    CHECK(static_cast<double>(value) == wanted);
+    CHECK(f8e4m3_to_f32(static_cast<uint8_t>(code | 0x80)) == -value);
+    CHECK(to_f8e4m3(value) == code);
+    CHECK(to_f8e4m3(-value) == (code | 0x80));
+    if (code == 0x7E) continue;
+    const float middle = (value + f8e4m3_to_f32(static_cast<uint8_t>(code + 1))) / 2;
+    CHECK(to_f8e4m3(middle) == (code % 2 == 0 ? code : code + 1));
+    CHECK(to_f8e4m3(std::nextafter(middle, 0.0F)) == code);
+    CHECK(to_f8e4m3(std::nextafter(middle, INFINITY)) == code + 1);
+  }
+  CHECK(f8e4m3_to_f32(0x7E) == 448);
+  for (const float large : {449.0F, 1e30F, INFINITY}) {
+    CHECK(to_f8e4m3(large) == 0x7E);
+    CHECK(to_f8e4m3(-large) == 0xFE);
+  }
+  CHECK(std::isnan(f8e4m3_to_f32(0x7F)));
+  CHECK(std::isnan(f8e4m3_to_f32(to_f8e4m3(NAN))));
 }
 
 TEST_CASE("UTF-8: what is well formed, and what a decoder puts in place of the rest") {

@@ -12,6 +12,7 @@
 #include "graph/run_graph.h"
 #include "support/awq_packer.h"
 #include "support/npy.h"
+#include "support/weights_bytes.h"
 
 using namespace vila;           // NOLINT
 using namespace vila::testing;  // NOLINT
@@ -38,14 +39,6 @@ LanguageSpec spec_of(const Case& c) {
   spec.heads = 4, spec.kv_heads = 2, spec.head_dim = c.hidden / 4;
   spec.packing = c.packing, spec.packing_group = c.group;
   return spec;
-}
-
-std::string bytes_of(const graph::WeightsPieces& pieces) {
-  std::string bytes;
-  for (size_t piece = 0; piece < pieces.count; ++piece) {
-    pieces.write(piece, [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); });
-  }
-  return bytes;
 }
 
 /// The file of `matrices` (by layer) as the plan cache would leave it.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "checkpoint/tensor_names.h"
 #include "common/error.h"
 
 namespace vila::testing {
@@ -71,6 +72,35 @@ std::vector<float> RandomTensors::values(int64_t count) {
   std::vector<float> result;
   for (int64_t i = 0; i < count; ++i) result.push_back(normal(random_));
   return result;
+}
+
+LanguageSpec one_layer() {
+  LanguageSpec spec;
+  spec.model_type = "llama";
+  spec.hidden = 32;
+  spec.layers = 1;
+  spec.heads = 2;
+  spec.kv_heads = 1;
+  spec.head_dim = 16;
+  spec.intermediate = 48;
+  spec.vocab = 20;
+  spec.max_positions = 40;
+  return spec;
+}
+
+void add_layer(RandomTensors& random, const LanguageSpec& spec, DType dtype) {
+  const std::string layer = tensor_names::language_layer(spec, 0);
+  random.linear("lm_head", spec.hidden, spec.vocab, false, dtype);
+  random.norm("model.norm", spec.hidden, false, dtype);
+  random.norm(layer + "input_layernorm", spec.hidden, false, dtype);
+  random.norm(layer + "post_attention_layernorm", spec.hidden, false, dtype);
+  random.linear(layer + "self_attn.q_proj", spec.hidden, spec.heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.k_proj", spec.hidden, spec.kv_heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.v_proj", spec.hidden, spec.kv_heads * spec.head_dim, false, dtype);
+  random.linear(layer + "self_attn.o_proj", spec.heads * spec.head_dim, spec.hidden, false, dtype);
+  random.linear(layer + "mlp.gate_proj", spec.hidden, spec.intermediate, false, dtype);
+  random.linear(layer + "mlp.up_proj", spec.hidden, spec.intermediate, false, dtype);
+  random.linear(layer + "mlp.down_proj", spec.intermediate, spec.hidden, false, dtype);
 }
 
 }  // namespace vila::testing

@@ -35,4 +35,8 @@ class RandomTensors {
   std::string header_, data_;
 };
 
+/// A language model of one small layer, and its tensors as `dtype`.
+LanguageSpec one_layer();
+void add_layer(RandomTensors& random, const LanguageSpec& spec, DType dtype);
+
 }  // namespace vila::testing

@@ -79,4 +79,29 @@ void Decoder::take(int64_t sequence, const Decoder& from) {
   }
 }
 
+TensorRtDecoder::TensorRtDecoder(const LanguageSpec& spec, plan::Plan& prefill, plan::Plan& decode, int64_t batch, int64_t capacity)
+    : spec_(spec), prefill_(prefill), decode_(decode), batch_(batch), capacity_(capacity) {
+  keys_.assign(static_cast<size_t>(spec.layers),
+               std::vector<float>(product({batch, spec.kv_heads, capacity, spec.head_dim}), kUnwritten));
+  values_ = keys_;
+}
+
+std::vector<float> TensorRtDecoder::step(const std::vector<float>& embeds, int64_t length, const std::vector<int64_t>& past) {
+  std::vector<float> logits(product({batch_, spec_.vocab}), std::numeric_limits<float>::quiet_NaN());
+  std::vector<plan::Binding> inputs{
+      floats(names::kInputsEmbeds, {batch_, length, spec_.hidden}, embeds),
+      {names::kPastLengths, DType::i64, {batch_}, const_cast<int64_t*>(past.data())}};
+  std::vector<plan::Binding> outputs{floats(names::kLogits, {batch_, spec_.vocab}, logits)};
+  const std::vector<int64_t> cache{batch_, spec_.kv_heads, capacity_, spec_.head_dim};
+  for (int64_t i = 0; i < spec_.layers; ++i) {
+    const auto layer = static_cast<size_t>(i);
+    inputs.push_back(floats(names::past_key(i), cache, keys_[layer]));
+    inputs.push_back(floats(names::past_value(i), cache, values_[layer]));
+    outputs.push_back(floats(names::present_key(i), cache, keys_[layer]));
+    outputs.push_back(floats(names::present_value(i), cache, values_[layer]));
+  }
+  (length == 1 ? decode_ : prefill_).run(inputs, outputs, nullptr);
+  return logits;
+}
+
 }  // namespace vila::testing

@@ -140,6 +140,26 @@ TEST_CASE("a graph becomes an ONNX model with every part in its field") {
   CHECK(parse(graph[12][0])[1] == Strings{"y"});
 }
 
+TEST_CASE("packed types: their ONNX types, elements as shape, two int4 to a byte") {
+  const auto initializer = [](graph::PackedType type, size_t bytes) {
+    graph::Graph g;
+    g.name = "packed";
+    graph::Initializer weight;
+    weight.name = "w";
+    weight.dtype = DType::u8;
+    weight.packed = type;
+    weight.shape = {3, 5};
+    weight.inline_data.resize(bytes);
+    g.initializers = {weight};
+    return parse(parse(parse(graph::serialize(g))[7][0])[5][0]);
+  };
+  CHECK(initializer(graph::PackedType::int4, 8)[1] == Strings{"3", "5"});
+  CHECK(initializer(graph::PackedType::int4, 8)[2] == Strings{"22"});
+  CHECK(initializer(graph::PackedType::float8_e4m3, 15)[2] == Strings{"17"});
+  CHECK(error_of([&] { initializer(graph::PackedType::int4, 15); }) ==
+        "10:graph packed: initializer w has 15 bytes, expected 8");
+}
+
 TEST_CASE("the location of a weight is the real file behind symbolic links") {
   const TempDir folder;
   write_file(folder / "blob", "0123456789");

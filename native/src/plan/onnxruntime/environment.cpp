@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "common/log.h"
+#include "common/single_line.h"
 #include "plan/onnxruntime/custom_ops.h"
 #include "plan/onnxruntime/handle.h"
 

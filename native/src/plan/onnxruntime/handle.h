@@ -13,9 +13,6 @@ namespace vila::plan::onnxruntime {
 template <typename T>
 using Handle = std::unique_ptr<T, void(ORT_API_CALL*)(T*)>;
 
-/// Text of ONNX Runtime as one line of UTF-8.
-std::string single_line(const char* text);
-
 /// Throws backend "<what>: <ONNX Runtime's message>" unless `status` is null; releases it.
 void check(const OrtApi& api, OrtStatus* status, const std::string& what);
 

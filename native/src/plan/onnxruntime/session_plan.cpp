@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "common/single_line.h"
 #include "plan/cpu.h"
 
 namespace vila::plan::onnxruntime {
@@ -57,6 +58,8 @@ Handle<OrtSessionOptions> session_options(const Environment& environment, const 
   check(api, api.SetSessionLogSeverityLevel(raw, logging_level()), label);
   check(api, api.SetSessionGraphOptimizationLevel(raw, ORT_ENABLE_ALL), label);
   check(api, api.SetSessionExecutionMode(raw, ORT_SEQUENTIAL), label);
+  // Graphs say themselves what is rounded; a fusion would round the activations of 4-bit products, and has no fp8.
+  config("session.disable_quant_qdq", "1");
   check(api, api.SetIntraOpNumThreads(raw, options.threads > 0 ? options.threads : physical_cores()), label);
   check(api, api.SetInterOpNumThreads(raw, 1), label);
   // A memory pattern would be kept for every set of input shapes ever seen, and sequence lengths are ever new.

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/tensorrt/library.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "common/error.h"
+
+namespace vila::plan::tensorrt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kInsideJar = "org/bytedeco/tensorrt/linux-x86_64";
+
+/// Closes a library unless it is kept.
+class OpenLibrary {
+ public:
+  explicit OpenLibrary(const std::string& file) : handle_(::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+    if (handle_ != nullptr) return;
+    const char* error = ::dlerror();
+    reason_ = error != nullptr ? error : "unknown reason";
+    const std::string prefix = file + ": ";  // which the place says already
+    if (reason_.starts_with(prefix)) reason_.erase(0, prefix.size());
+  }
+  ~OpenLibrary() {
+    if (handle_ != nullptr) ::dlclose(handle_);
+  }
+  OpenLibrary(const OpenLibrary&) = delete;
+  OpenLibrary& operator=(const OpenLibrary&) = delete;
+  bool is_open() const { return handle_ != nullptr; }
+  const std::string& reason() const { return reason_; }
+  template <typename Function>
+  bool find(const char* name, Function& function) const {
+    function = reinterpret_cast<Function>(::dlsym(handle_, name));
+    return function != nullptr;
+  }
+  /// The file that was opened.
+  static std::string path_of(void* symbol, const std::string& fallback) {
+    Dl_info info{};
+    return ::dladdr(symbol, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : fallback;
+  }
+  void keep() { handle_ = nullptr; }
+
+ private:
+  void* handle_;
+  std::string reason_;
+};
+
+/// Opens the libraries of one folder (empty: the dynamic loader's search); false with the miss recorded.
+bool try_folder(const std::string& origin, const std::string& folder, Search& search) {
+  const std::string prefix = folder.empty() ? std::string() : folder + "/";
+  const auto miss = [&](const std::string& file, const std::string& reason) {
+    search.misses.push_back({origin + " " + file, reason});
+    return false;
+  };
+  const std::string library_file = prefix + kLibraryName, parser_file = prefix + kParserName;
+  OpenLibrary library(library_file);
+  if (!library.is_open()) return miss(library_file, library.reason());
+  Library found;
+  int32_t (*version)() = nullptr;
+  if (!library.find("getInferLibVersion", version) || !library.find("createInferBuilder_INTERNAL", found.create_builder) ||
+      !library.find("createInferRuntime_INTERNAL", found.create_runtime) ||
+      !library.find("createInferRefitter_INTERNAL", found.create_refitter)) {
+    return miss(library_file, "lacks the functions of TensorRT");
+  }
+  const int number = version();  // NvInferVersion.h: major * 10000 + minor * 100 + patch
+  found.version = join(number / 10000, ".", number / 100 % 100, ".", number % 100);
+  if (number / 10000 != kMajor) {
+    return miss(library_file, join("version ", found.version, ", expected ", kMajor, ".x"));
+  }
+  // After libnvinfer, which it needs: its own search may not find what was opened from another folder, an open library it does.
+  OpenLibrary parser(parser_file);
+  if (!parser.is_open()) return miss(parser_file, parser.reason());
+  if (!parser.find("createNvOnnxParser_INTERNAL", found.create_parser)) return miss(parser_file, "lacks the functions of TensorRT's ONNX parser");
+  found.path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_builder), library_file);
+  found.parser_path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_parser), parser_file);
+  search.library = std::move(found);
+  library.keep();
+  parser.keep();
+  return true;
+}
+
+/// Where JavaCPP unpacks the redistributable jar, newest version first.
+std::vector<std::string> jar_folders() {
+  std::vector<std::string> folders;
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home != '/') return folders;
+  std::error_code error;
+  for (fs::directory_iterator entry(fs::path(home) / ".javacpp/cache", error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("tensorrt-") && name.ends_with("-linux-x86_64-redist.jar")) folders.push_back((entry->path() / kInsideJar).string());
+  }
+  std::sort(folders.rbegin(), folders.rend());
+  return folders;
+}
+
+}  // namespace
+
+std::string Search::advice() {
+  return join("install NVIDIA's packages of TensorRT ", kMajor, ", or put ", kLibraryName, " and ", kParserName,
+              " (they are in the Maven artifact org.bytedeco:tensorrt with the classifier linux-x86_64-redist) into a folder and name it "
+              "in VILA_TENSORRT");
+}
+
+std::string Search::all_misses() const {
+  std::string text;
+  for (const Miss& miss : misses) text += (text.empty() ? "tried " : "; ") + miss.place + ": " + miss.reason;
+  return text + "; " + advice();
+}
+
+Search search_library(const std::string& folder) {
+  Search search;
+  if (!folder.empty()) {
+    try_folder("the folder that was set,", folder, search);
+    return search;
+  }
+  const char* variable = std::getenv("VILA_TENSORRT");
+  if (variable != nullptr && *variable != '\0' && try_folder("VILA_TENSORRT", variable, search)) return search;
+  if (try_folder("the system's", "", search)) return search;
+  for (const std::string& jar : jar_folders()) {
+    if (try_folder("the unpacked jar", jar, search)) return search;
+  }
+  return search;
+}
+
+}  // namespace vila::plan::tensorrt
