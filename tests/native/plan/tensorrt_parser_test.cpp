@@ -73,9 +73,9 @@ void check_graph(const graph::Graph& graph, const std::string& inputs, const std
 }
 
 /// A checkpoint, and its layers in the form of a precision.
-class Model {
+class FamilyModel {
  public:
-  explicit Model(const Row& row) {
+  explicit FamilyModel(const Row& row) {
     write_checkpoint(dir_ / "model", row.shape);
     row.change(dir_ / "model");
     if (row.store) row.store(dir_ / "model");
@@ -163,7 +163,7 @@ TEST_CASE("TensorRT's parser: every graph of every family in every precision") {
   for (const Row& row : square_rows()) {
     CAPTURE(row.name);
     CAPTURE(row.particular);
-    Model model(widened(row));
+    FamilyModel model(widened(row));
     for (const Precision& precision : kPrecisions) {
       CAPTURE(precision.name);
       model.check(precision);
@@ -176,7 +176,7 @@ TEST_CASE("TensorRT's parser: packed language models") {
   for (const Row& row : packed_rows()) {
     CAPTURE(row.name);
     CAPTURE(row.particular);
-    Model model(row);
+    FamilyModel model(row);
     for (const Precision& precision : {kPrecisions[0], kPrecisions[1]}) {
       CAPTURE(precision.name);
       model.check(precision);
