@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 
+#include "checkpoint/patch_json.h"
 #include "common/error.h"
 #include "reference/forward.h"
 #include "session/engine.h"
