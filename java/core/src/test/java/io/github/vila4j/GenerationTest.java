@@ -125,9 +125,9 @@ class GenerationTest {
 
   @Test
   void streamCancelledOnItsWayIntoTheCallIsNotWanted() {
-    CompletableFuture<Boolean> before = new CompletableFuture<>();
-    CompletableFuture<Boolean> after = new CompletableFuture<>();
-    CompletableFuture<Void> cancelled = new CompletableFuture<>();
+    CompletableFuture<Boolean> before = new CompletableFuture<Boolean>().orTimeout(60, TimeUnit.SECONDS);
+    CompletableFuture<Boolean> after = new CompletableFuture<Boolean>().orTimeout(60, TimeUnit.SECONDS);
+    CompletableFuture<Void> cancelled = new CompletableFuture<Void>().orTimeout(60, TimeUnit.SECONDS);
     AtomicInteger cancels = new AtomicInteger();
     TokenStream stream =
         TokenStream.start(
