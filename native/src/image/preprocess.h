@@ -36,6 +36,8 @@ RgbImage resize_bicubic(const RgbImage& image, int32_t width, int32_t height);
 RgbImage pad_to_square(const RgbImage& image, std::array<uint8_t, 3> color);
 /// The `size` x `size` middle after the shortest edge was resized to `size` (long edge truncated): CLIP's processor.
 RgbImage shortest_edge_crop(const RgbImage& image, int32_t size);
+/// What normalize() makes of the 256 bytes of a channel.
+std::array<float, 256> normalized_levels(const PreprocessSpec& spec, size_t channel);
 /// [3,H,W] float: (x*rescale - mean) / stddev, each step rounded to float32 as NumPy does.
 std::vector<float> normalize(const RgbImage& image, const PreprocessSpec& spec);
 

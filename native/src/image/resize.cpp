@@ -234,13 +234,12 @@ AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t coun
   return axis;
 }
 
-Canvas::Canvas(const RgbImage& inner, std::array<uint8_t, 3> around)
-    : image(inner),
-      width(std::max(inner.width, inner.height)),
-      height(width),
-      left((width - inner.width) / 2),
-      top((height - inner.height) / 2),
-      color(around) {}
+CanvasShape canvas_alone(int32_t width, int32_t height) { return {width, height, 0, 0, {}}; }
+
+CanvasShape square_canvas(int32_t width, int32_t height, std::array<uint8_t, 3> around) {
+  const int32_t side = std::max(width, height);
+  return {side, side, (side - width) / 2, (side - height) / 2, around};
+}
 
 RgbImage resize_window(const Canvas& canvas, int32_t width, int32_t height, const Window& window) {
   if (int64_t{window.width} * window.height > kMaxImagePixels) {

@@ -38,18 +38,36 @@ struct Window {
   int32_t x = 0, y = 0, width = 0, height = 0;
 };
 
-/// A canvas of one colour with an image on it: what is to be resized, never made as a whole.
-struct Canvas {
-  const RgbImage& image;
+/// A canvas of one colour and where an image lies on it.
+struct CanvasShape {
   int32_t width = 0, height = 0;
   int32_t left = 0, top = 0;  ///< where the image lies; it lies inside
   std::array<uint8_t, 3> color{};
-
-  /// The image alone.
-  explicit Canvas(const RgbImage& alone) : image(alone), width(alone.width), height(alone.height) {}
-  /// The image in the middle (rounded towards left and top) of a square of its longer side.
-  Canvas(const RgbImage& inner, std::array<uint8_t, 3> around);
 };
+
+/// The canvas that an image of width x height fills.
+CanvasShape canvas_alone(int32_t width, int32_t height);
+/// A square of the longer side, the image in the middle (rounded towards left and top).
+CanvasShape square_canvas(int32_t width, int32_t height, std::array<uint8_t, 3> around);
+
+/// A canvas with its image: what is to be resized, never made as a whole.
+struct Canvas : CanvasShape {
+  const RgbImage& image;
+
+  Canvas(const RgbImage& on, const CanvasShape& shape) : CanvasShape(shape), image(on) {}
+  /// The image alone.
+  explicit Canvas(const RgbImage& alone) : Canvas(alone, canvas_alone(alone.width, alone.height)) {}
+};
+
+/// What becomes of an image: its canvas is resized to width x height, and `window` of that is kept.
+struct Placement {
+  CanvasShape canvas;
+  int32_t width = 0, height = 0;
+  Window window;
+};
+
+/// What fit_image() does with an image of width x height. Throws as it does.
+Placement placement_of(int32_t width, int32_t height, const PreprocessSpec& spec);
 
 /// The part `window` of `canvas` resized to width x height. The window lies inside the result; its area is at most
 /// kMaxImagePixels (capacity otherwise), while width and height themselves are not bounded.
