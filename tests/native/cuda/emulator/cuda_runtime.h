@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// A CUDA device of plain C++, as much of one as the kernels and their tests use: the kernels' own source files are compiled with
+// this header in place of the toolkit's. A kernel's blocks run one after the other, the threads of a block as fibers that change
+// places at barriers and warp exchanges, in an order that differs from launch to launch (by a fixed seed), so that a missing
+// barrier shows as a wrong result. A barrier that not every thread reaches is an error. It says nothing about speed, about memory
+// order between blocks, or about the arithmetic of a real device's exp().
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static
+#define __grid_constant__
+#define __launch_bounds__(threads)
+
+struct CUstream_st;
+typedef CUstream_st* cudaStream_t;
+
+struct uint3 {
+  unsigned x, y, z;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9, cudaErrorLaunchFailure = 719 };
+inline const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaSuccess                     ? "no error"
+         : error == cudaErrorInvalidConfiguration ? "invalid configuration argument"
+                                                  : "unspecified launch failure";
+}
+inline const char* cudaGetErrorName(cudaError_t error) {
+  return error == cudaSuccess                     ? "cudaSuccess"
+         : error == cudaErrorInvalidConfiguration ? "cudaErrorInvalidConfiguration"
+                                                  : "cudaErrorLaunchFailure";
+}
+
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
+inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  return cudaSuccess;
+}
+inline cudaError_t cudaFree(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  std::memset(to, value, bytes);
+  return cudaSuccess;
+}
+inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+struct cudaDeviceProp {
+  char name[32] = "emulator";
+  int major = 0, minor = 0, multiProcessorCount = 4;
+};
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  return cudaSuccess;
+}
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+};
+
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+
+namespace emulator {
+
+/// Runs `thread` once for every thread of the grid.
+cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& thread);
+/// Waits for the block, or for the warp.
+void block_barrier();
+void warp_barrier();
+/// 32 words that the warp exchanges.
+uint32_t* warp_words();
+
+}  // namespace emulator
+
+template <typename... Params, typename... Args>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...), const Args&... args) {
+  return emulator::run(*config, [&] { kernel(args...); });
+}
+
+inline void __syncthreads() { emulator::block_barrier(); }
+inline float __shfl_xor_sync(unsigned, float value, int distance) {
+  const unsigned lane = threadIdx.x % 32;
+  std::memcpy(emulator::warp_words() + lane, &value, sizeof value);
+  emulator::warp_barrier();
+  std::memcpy(&value, emulator::warp_words() + (lane ^ static_cast<unsigned>(distance)), sizeof value);
+  emulator::warp_barrier();
+  return value;
+}
+template <typename Number>
+Number atomicAdd(Number* at, Number value) {
+  const Number before = *at;
+  *at += value;
+  return before;
+}
+inline float __int_as_float(int bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+using std::max;
+using std::min;

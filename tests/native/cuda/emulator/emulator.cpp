@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ucontext.h>
+
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "cuda_runtime.h"
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+namespace emulator {
+namespace {
+
+constexpr size_t kStackBytes = 64 * 1024;
+constexpr unsigned kWarp = 32;
+
+enum class State { ready, at_block_barrier, at_warp_barrier, done };
+
+struct Fiber {
+  ucontext_t context;
+  std::unique_ptr<uint8_t[]> stack;
+  uint3 index{};
+  State state = State::ready;
+};
+
+/// The block that is running.
+struct Block {
+  std::vector<Fiber> fibers;
+  std::vector<uint32_t> words;  ///< 32 a warp
+  ucontext_t scheduler;
+  size_t current = 0;
+  const std::function<void()>* thread = nullptr;
+};
+Block* block = nullptr;
+
+void enter() {
+  (*block->thread)();
+  block->fibers[block->current].state = State::done;
+}
+
+void wait(State state) {
+  Block& here = *block;
+  Fiber& fiber = here.fibers[here.current];
+  fiber.state = state;
+  swapcontext(&fiber.context, &here.scheduler);
+  threadIdx = fiber.index;
+}
+
+/// Lets the fibers [begin, end) go on if all that are not done wait at such a barrier.
+bool release(size_t begin, size_t end, State state) {
+  bool any = false;
+  for (size_t i = begin; i < end; ++i) {
+    const State is = block->fibers[i].state;
+    if (is != state && is != State::done) return false;
+    any |= is == state;
+  }
+  for (size_t i = begin; i < end; ++i) {
+    if (block->fibers[i].state == state) block->fibers[i].state = State::ready;
+  }
+  return any;
+}
+
+/// Runs every fiber to its end; false if some wait at barriers that the others do not reach.
+bool run_block(std::mt19937& random) {
+  Block& here = *block;
+  const size_t count = here.fibers.size();
+  std::vector<size_t> order(count);
+  for (size_t i = 0; i < count; ++i) order[i] = i;
+  for (;;) {
+    std::shuffle(order.begin(), order.end(), random);
+    bool progress = false, done = true;
+    for (const size_t i : order) {
+      Fiber& fiber = here.fibers[i];
+      if (fiber.state == State::ready) {
+        here.current = i;
+        threadIdx = fiber.index;
+        swapcontext(&here.scheduler, &fiber.context);
+        progress = true;
+      }
+      done &= fiber.state == State::done;
+    }
+    if (done) return true;
+    for (size_t warp = 0; warp < count; warp += kWarp) {
+      progress |= release(warp, std::min<size_t>(warp + kWarp, count), State::at_warp_barrier);
+    }
+    progress |= release(0, count, State::at_block_barrier);
+    if (!progress) return false;
+  }
+}
+
+}  // namespace
+
+cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& thread) {
+  const dim3 grid = config.gridDim, size = config.blockDim;
+  const size_t count = static_cast<size_t>(size.x) * size.y * size.z;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7FFFFFFF || grid.y > 65535 || grid.z > 65535 || count == 0 ||
+      count > 1024) {
+    return cudaErrorInvalidConfiguration;
+  }
+  static std::mt19937 random(1);
+  Block here;
+  here.fibers = std::vector<Fiber>(count);
+  here.words.resize((count + kWarp - 1) / kWarp * kWarp);
+  here.thread = &thread;
+  for (size_t i = 0; i < count; ++i) {
+    Fiber& fiber = here.fibers[i];
+    fiber.stack = std::make_unique<uint8_t[]>(kStackBytes);
+    const auto at = static_cast<unsigned>(i);
+    fiber.index = {at % size.x, at / size.x % size.y, at / size.x / size.y};
+  }
+  block = &here;
+  gridDim = grid;
+  blockDim = size;
+  bool whole = true;
+  for (unsigned z = 0; z < grid.z && whole; ++z) {
+    for (unsigned y = 0; y < grid.y && whole; ++y) {
+      for (unsigned x = 0; x < grid.x && whole; ++x) {
+        blockIdx = {x, y, z};
+        for (Fiber& fiber : here.fibers) {
+          fiber.state = State::ready;
+          getcontext(&fiber.context);
+          fiber.context.uc_stack.ss_sp = fiber.stack.get();
+          fiber.context.uc_stack.ss_size = kStackBytes;
+          fiber.context.uc_link = &here.scheduler;
+          makecontext(&fiber.context, enter, 0);
+        }
+        whole = run_block(random);
+      }
+    }
+  }
+  block = nullptr;
+  if (!whole) std::fprintf(stderr, "emulator: threads wait at a barrier that others do not reach\n");
+  return whole ? cudaSuccess : cudaErrorLaunchFailure;
+}
+
+void block_barrier() { wait(State::at_block_barrier); }
+void warp_barrier() { wait(State::at_warp_barrier); }
+uint32_t* warp_words() { return block->words.data() + block->current / kWarp * kWarp; }
+
+}  // namespace emulator
