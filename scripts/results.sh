@@ -3,13 +3,15 @@
 
 skips=()
 
-# native_count BUILD_FOLDER: cases of the last ctest run: doctest's count per program, 1 for a program without such a line.
+# native_count BUILD_FOLDER: cases of the last ctest run: doctest's count per program, 1 for a program without such a line, 0 for one
+# that said it was skipped.
 # Fails when there are none, or when a program found no case to run.
 native_count() {
   awk '
-    /^[0-9]+\/[0-9]+ Testing: / { programs++; cases = -1 }
+    /^[0-9]+\/[0-9]+ Testing: / { programs++; cases = -1; skipped = 0 }
+    /^SKIPPED: / { skipped = 1 }
     /test cases: / { sub(/.*test cases: */, ""); cases = $1 + 0 }
-    /^"[^"]*" end time: / { if (cases == 0) empty = 1; total += cases < 0 ? 1 : cases }
+    /^"[^"]*" end time: / { if (cases == 0) empty = 1; total += cases >= 0 ? cases : !skipped }
     END { if (programs == 0 || empty) exit 1; print total }' "$1/Testing/Temporary/LastTest.log"
 }
 
