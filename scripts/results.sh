@@ -3,9 +3,8 @@
 
 skips=()
 
-# native_count BUILD_FOLDER: cases of the last ctest run: doctest's count per program, 1 for a program without such a line, 0 for one
-# that said it was skipped.
-# Fails when there are none, or when a program found no case to run.
+# native_count BUILD_FOLDER: cases of the last ctest run: doctest's count per program, 1 for a program without such a line, 0 for
+# one that said it was skipped. Fails when there are none, or when a program found no case to run.
 native_count() {
   awk '
     /^[0-9]+\/[0-9]+ Testing: / { programs++; cases = -1; skipped = 0 }

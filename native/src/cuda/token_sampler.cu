@@ -27,14 +27,14 @@ struct Job {
   SamplingStep step;
   int32_t vocab, chunks;
   Twister* twisters;
-  uint32_t* seen;        ///< null: no stage of penalties
-  float* values;         ///< [batch, vocab] logits with penalties; null: the logits themselves
-  uint64_t* weights;     ///< [batch, vocab]
-  uint64_t* best_ranks;  ///< [batch, chunks]
-  int32_t* faults;       ///< [batch, chunks] lowest id with NaN, or kNone
-  uint64_t* sums;        ///< [batch, chunks] of weights that are kept
-  uint64_t* histograms;  ///< [kHistograms, batch, kDigitValues]
-  Search* searches;      ///< [2, batch]
+  uint32_t* seen;                  ///< null: no stage of penalties
+  float* values;                   ///< [batch, vocab] logits with penalties; null: the logits themselves
+  uint64_t* weights;               ///< [batch, vocab]
+  uint64_t* best_ranks;            ///< [batch, chunks]
+  int32_t* faults;                 ///< [batch, chunks] lowest id with NaN, or kNone
+  uint64_t* sums;                  ///< [batch, chunks] of weights that are kept
+  unsigned long long* histograms;  ///< [kHistograms, batch, kDigitValues]
+  Search* searches;                ///< [2, batch]
 };
 
 __device__ const SamplingRequest& request_of(const Job& job, int32_t row) { return job.step.requests[row]; }
@@ -47,7 +47,7 @@ __device__ float value_of(const Job& job, int32_t row, int32_t id) {
   return job.values != nullptr ? job.values[static_cast<int64_t>(row) * job.vocab + id]
                                : job.step.logits[row * job.step.stride + id];
 }
-__device__ uint64_t* histogram_of(const Job& job, int pass, int32_t row) {
+__device__ unsigned long long* histogram_of(const Job& job, int pass, int32_t row) {
   return job.histograms + (static_cast<int64_t>(pass % kHistograms) * job.step.batch + row) * kDigitValues;
 }
 __device__ Search& search_of(const Job& job, int pass, int32_t row) { return job.searches[(pass & 1) * job.step.batch + row]; }
@@ -177,7 +177,7 @@ __device__ Search advanced(const Job& job, const SamplingRequest& request, int32
   const int last = pass - 1;
   Search search = search_of(job, last, row);
   if (last < first_pass || !pass_applies(job, request, last)) return search;
-  const uint64_t* histogram = histogram_of(job, last, row);
+  const unsigned long long* histogram = histogram_of(job, last, row);
   const int digit = last % kDigits;
   constexpr uint32_t kOwn = kDigitValues / kThreads;
   const uint32_t highest = kDigitValues - 1 - threadIdx.x * kOwn;
@@ -240,11 +240,11 @@ __global__ void sampler_digit(Job job, int pass, int first_pass) {
     }
   }
   __syncthreads();
-  uint64_t* histogram = histogram_of(job, pass, row);
+  unsigned long long* histogram = histogram_of(job, pass, row);
   for (unsigned i = threadIdx.x; i < kDigitValues; i += kThreads) {
-    uint64_t sum = 0;
-    for (int limb = 0; limb < kLimbs; ++limb) sum += static_cast<uint64_t>(limbs[limb][i]) << (limb * kLimbBits);
-    if (sum != 0) atomicAdd(reinterpret_cast<unsigned long long*>(histogram + i), static_cast<unsigned long long>(sum));
+    unsigned long long sum = 0;
+    for (int limb = 0; limb < kLimbs; ++limb) sum += static_cast<unsigned long long>(limbs[limb][i]) << (limb * kLimbBits);
+    if (sum != 0) atomicAdd(histogram + i, sum);
   }
 }
 
@@ -390,7 +390,7 @@ size_t lay_out(Job& job, uint8_t* workspace) {
   job.best_ranks = lay<uint64_t>(workspace, bytes, batch * chunks);
   job.faults = lay<int32_t>(workspace, bytes, batch * chunks);
   job.sums = lay<uint64_t>(workspace, bytes, batch * chunks);
-  job.histograms = lay<uint64_t>(workspace, bytes, kHistograms * batch * kDigitValues);
+  job.histograms = lay<unsigned long long>(workspace, bytes, kHistograms * batch * kDigitValues);
   job.searches = lay<Search>(workspace, bytes, 2 * batch);
   return bytes;
 }

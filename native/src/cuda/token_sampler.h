@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From logits to the next token of every request of a batch, on the device: what Sampler (session/sampler.h) does, in the same order
-// (penalties, then greedy or temperature, top-k, top-p, min-p and a draw).
+// From logits to the next token of every request of a batch, on the device: what Sampler (session/sampler.h) does, in the same
+// order (penalties, then greedy or temperature, top-k, top-p, min-p and a draw).
 //
 // How far it draws what Sampler draws for the same logits, options, prompt and seed:
 // - Penalties, the greedy choice, what top-k keeps, ties (to the lower id), the random numbers (mt19937_64, one a token unless

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -14,13 +15,15 @@ dim3 blockDim, gridDim;
 namespace emulator {
 namespace {
 
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kStackBytes = 256 * 1024;
 constexpr unsigned kWarp = 32;
 
 enum class State { ready, at_block_barrier, at_warp_barrier, done };
 
 struct Fiber {
-  ucontext_t context;
+  ucontext_t start;  ///< the beginning on a stack of its own; later changes of place are jumps, which make no system calls
+  jmp_buf place;
+  bool started = false;
   std::unique_ptr<uint8_t[]> stack;
   uint3 index{};
   State state = State::ready;
@@ -30,23 +33,33 @@ struct Fiber {
 struct Block {
   std::vector<Fiber> fibers;
   std::vector<uint32_t> words;  ///< 32 a warp
-  ucontext_t scheduler;
+  jmp_buf scheduler;
   size_t current = 0;
   const std::function<void()>* thread = nullptr;
 };
 Block* block = nullptr;
 
+[[noreturn]] void to_scheduler() { _longjmp(block->scheduler, 1); }
+
 void enter() {
   (*block->thread)();
   block->fibers[block->current].state = State::done;
+  to_scheduler();
 }
 
-void wait(State state) {
-  Block& here = *block;
-  Fiber& fiber = here.fibers[here.current];
-  fiber.state = state;
-  swapcontext(&fiber.context, &here.scheduler);
+/// Runs a fiber until it waits or is done.
+[[gnu::noinline]] void resume(Fiber& fiber) {
   threadIdx = fiber.index;
+  if (_setjmp(block->scheduler) != 0) return;
+  if (fiber.started) _longjmp(fiber.place, 1);
+  fiber.started = true;
+  setcontext(&fiber.start);
+}
+
+[[gnu::noinline]] void wait(State state) {
+  Fiber& fiber = block->fibers[block->current];
+  fiber.state = state;
+  if (_setjmp(fiber.place) == 0) to_scheduler();
 }
 
 /// Lets the fibers [begin, end) go on if all that are not done wait at such a barrier.
@@ -76,8 +89,7 @@ bool run_block(std::mt19937& random) {
       Fiber& fiber = here.fibers[i];
       if (fiber.state == State::ready) {
         here.current = i;
-        threadIdx = fiber.index;
-        swapcontext(&here.scheduler, &fiber.context);
+        resume(fiber);
         progress = true;
       }
       done &= fiber.state == State::done;
@@ -107,7 +119,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
   here.thread = &thread;
   for (size_t i = 0; i < count; ++i) {
     Fiber& fiber = here.fibers[i];
-    fiber.stack = std::make_unique<uint8_t[]>(kStackBytes);
+    fiber.stack = std::make_unique_for_overwrite<uint8_t[]>(kStackBytes);
     const auto at = static_cast<unsigned>(i);
     fiber.index = {at % size.x, at / size.x % size.y, at / size.x / size.y};
   }
@@ -121,11 +133,12 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
         blockIdx = {x, y, z};
         for (Fiber& fiber : here.fibers) {
           fiber.state = State::ready;
-          getcontext(&fiber.context);
-          fiber.context.uc_stack.ss_sp = fiber.stack.get();
-          fiber.context.uc_stack.ss_size = kStackBytes;
-          fiber.context.uc_link = &here.scheduler;
-          makecontext(&fiber.context, enter, 0);
+          fiber.started = false;
+          getcontext(&fiber.start);
+          fiber.start.uc_stack.ss_sp = fiber.stack.get();
+          fiber.start.uc_stack.ss_size = kStackBytes;
+          fiber.start.uc_link = nullptr;
+          makecontext(&fiber.start, enter, 0);
         }
         whole = run_block(random);
       }
