@@ -9,7 +9,10 @@ setup_native() {
   fi
   if [ ! -e "$folder/CMakeCache.txt" ]; then
     ! command -v ninja >/dev/null || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
-    ! command -v ccache >/dev/null || export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+    if command -v ccache >/dev/null; then
+      export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+      export CMAKE_CUDA_COMPILER_LAUNCHER=${CMAKE_CUDA_COMPILER_LAUNCHER:-ccache}
+    fi
   fi
   step "configuring the native $preset build" "configure-$preset" cmake -S "$root" --preset "$preset" || return
   step "native $preset build" "build-$preset" cmake --build "$folder" --target "$target" --parallel "$(jobs_at_once)"

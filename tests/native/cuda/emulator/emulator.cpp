@@ -47,6 +47,17 @@ void enter() {
   to_scheduler();
 }
 
+/// Puts a fiber at the beginning of a thread.
+[[gnu::noinline]] void prepare(Fiber& fiber) {
+  fiber.state = State::ready;
+  fiber.started = false;
+  getcontext(&fiber.start);
+  fiber.start.uc_stack.ss_sp = fiber.stack.get();
+  fiber.start.uc_stack.ss_size = kStackBytes;
+  fiber.start.uc_link = nullptr;
+  makecontext(&fiber.start, enter, 0);
+}
+
 /// Runs a fiber until it waits or is done.
 [[gnu::noinline]] void resume(Fiber& fiber) {
   threadIdx = fiber.index;
@@ -131,15 +142,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
     for (unsigned y = 0; y < grid.y && whole; ++y) {
       for (unsigned x = 0; x < grid.x && whole; ++x) {
         blockIdx = {x, y, z};
-        for (Fiber& fiber : here.fibers) {
-          fiber.state = State::ready;
-          fiber.started = false;
-          getcontext(&fiber.start);
-          fiber.start.uc_stack.ss_sp = fiber.stack.get();
-          fiber.start.uc_stack.ss_size = kStackBytes;
-          fiber.start.uc_link = nullptr;
-          makecontext(&fiber.start, enter, 0);
-        }
+        for (Fiber& fiber : here.fibers) prepare(fiber);
         whole = run_block(random);
       }
     }
