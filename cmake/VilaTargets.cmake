@@ -13,15 +13,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   list(APPEND VILA_WARNINGS -Wno-restrict) # wrong about std::string::insert in GCC 12 (GCC bug 105651)
 endif()
 
-set(VILA_CUDA_WARNINGS --Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror)
-
 # vila_room(name SOURCES files... LIBS libraries...)
 function(vila_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_library(vila_${name} STATIC ${ARG_SOURCES})
   target_include_directories(vila_${name} PUBLIC ${PROJECT_SOURCE_DIR}/native/src ${PROJECT_SOURCE_DIR}/native/include)
   target_compile_options(vila_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${VILA_WARNINGS}>")
-  target_compile_options(vila_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${VILA_CUDA_WARNINGS}>")
+  target_compile_options(vila_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${VILA_CUDA_OPTIONS}>")
   target_link_libraries(vila_${name} PUBLIC ${ARG_LIBS})
 endfunction()
 
