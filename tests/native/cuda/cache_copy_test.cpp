@@ -2,6 +2,7 @@
 // Copies of cache rows between slots and between caches: what is to be copied is, and nothing else changes.
 #include "cuda/cache_copy.h"
 
+#include <algorithm>
 #include <memory>
 #include <random>
 

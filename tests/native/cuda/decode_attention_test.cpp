@@ -2,6 +2,7 @@
 // Attention of a decode step against plain double sums over the same rounded numbers.
 #include "cuda/decode_attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
