@@ -9,6 +9,10 @@
 
 #include "cuda_runtime.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
@@ -24,7 +28,8 @@ struct Fiber {
   ucontext_t start;  ///< the beginning on a stack of its own; later changes of place are jumps, which make no system calls
   jmp_buf place;
   bool started = false;
-  std::unique_ptr<uint8_t[]> stack;
+  uint8_t* stack = nullptr;  ///< kStackBytes
+  void* fake_stack = nullptr;
   uint3 index{};
   State state = State::ready;
 };
@@ -34,16 +39,32 @@ struct Block {
   std::vector<Fiber> fibers;
   std::vector<uint32_t> words;  ///< 32 a warp
   jmp_buf scheduler;
+  const void* scheduler_stack = nullptr;
+  size_t scheduler_stack_bytes = 0;
   size_t current = 0;
   const std::function<void()>* thread = nullptr;
 };
 Block* block = nullptr;
 
+/// Tell AddressSanitizer that the next jump goes to another stack, and that it has arrived.
+void leave([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* to, [[maybe_unused]] size_t bytes) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_start_switch_fiber(fake_stack, to, bytes);
+#endif
+}
+void arrive([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** from, [[maybe_unused]] size_t* bytes) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_finish_switch_fiber(fake_stack, from, bytes);
+#endif
+}
+
 [[noreturn]] void to_scheduler() { _longjmp(block->scheduler, 1); }
 
 void enter() {
+  arrive(nullptr, &block->scheduler_stack, &block->scheduler_stack_bytes);
   (*block->thread)();
   block->fibers[block->current].state = State::done;
+  leave(nullptr, block->scheduler_stack, block->scheduler_stack_bytes);
   to_scheduler();
 }
 
@@ -52,7 +73,7 @@ void enter() {
   fiber.state = State::ready;
   fiber.started = false;
   getcontext(&fiber.start);
-  fiber.start.uc_stack.ss_sp = fiber.stack.get();
+  fiber.start.uc_stack.ss_sp = fiber.stack;
   fiber.start.uc_stack.ss_size = kStackBytes;
   fiber.start.uc_link = nullptr;
   makecontext(&fiber.start, enter, 0);
@@ -61,7 +82,12 @@ void enter() {
 /// Runs a fiber until it waits or is done.
 [[gnu::noinline]] void resume(Fiber& fiber) {
   threadIdx = fiber.index;
-  if (_setjmp(block->scheduler) != 0) return;
+  void* fake_stack = nullptr;
+  leave(&fake_stack, fiber.stack, kStackBytes);
+  if (_setjmp(block->scheduler) != 0) {
+    arrive(fake_stack, nullptr, nullptr);
+    return;
+  }
   if (fiber.started) _longjmp(fiber.place, 1);
   fiber.started = true;
   setcontext(&fiber.start);
@@ -70,7 +96,9 @@ void enter() {
 [[gnu::noinline]] void wait(State state) {
   Fiber& fiber = block->fibers[block->current];
   fiber.state = state;
+  leave(&fiber.fake_stack, block->scheduler_stack, block->scheduler_stack_bytes);
   if (_setjmp(fiber.place) == 0) to_scheduler();
+  arrive(fiber.fake_stack, nullptr, nullptr);
 }
 
 /// Lets the fibers [begin, end) go on if all that are not done wait at such a barrier.
@@ -128,9 +156,11 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
   here.fibers = std::vector<Fiber>(count);
   here.words.resize((count + kWarp - 1) / kWarp * kWarp);
   here.thread = &thread;
+  static std::vector<std::unique_ptr<uint8_t[]>> stacks;  // kept from launch to launch
+  while (stacks.size() < count) stacks.push_back(std::make_unique_for_overwrite<uint8_t[]>(kStackBytes));
   for (size_t i = 0; i < count; ++i) {
     Fiber& fiber = here.fibers[i];
-    fiber.stack = std::make_unique_for_overwrite<uint8_t[]>(kStackBytes);
+    fiber.stack = stacks[i].get();
     const auto at = static_cast<unsigned>(i);
     fiber.index = {at % size.x, at / size.x % size.y, at / size.x / size.y};
   }
