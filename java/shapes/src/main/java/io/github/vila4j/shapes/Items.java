@@ -15,9 +15,9 @@ public final class Items {
   private final SceneMaker maker;
   private final FewShot fewShot;
 
-  private Items(Rng rng, boolean heldOut) {
+  private Items(Rng rng, SceneMaker.Pairs pairs) {
     this.rng = rng;
-    maker = new SceneMaker(rng, heldOut);
+    maker = new SceneMaker(rng, pairs);
     fewShot = new FewShot(rng, maker);
   }
 
@@ -42,7 +42,20 @@ public final class Items {
    * @return a maker
    */
   public static Items begin(Split split, long stream, long index) {
-    return new Items(new Rng(split.seed(stream, index)), split == Split.TEST);
+    SceneMaker.Pairs pairs = split == Split.TEST ? SceneMaker.Pairs.MORE_HELD_OUT : SceneMaker.Pairs.DRAWN;
+    return new Items(new Rng(split.seed(stream, index)), pairs);
+  }
+
+  /**
+   * Begins to make items with all pairs of colour and shape alike, for scenes that are put into words and never drawn.
+   *
+   * @param split which part of the world
+   * @param stream the run or stage
+   * @param index the number of the seed there
+   * @return a maker
+   */
+  public static Items beginTold(Split split, long stream, long index) {
+    return new Items(new Rng(split.seed(stream, index)), SceneMaker.Pairs.ALL);
   }
 
   /**
@@ -248,14 +261,15 @@ public final class Items {
    * @return an item of the chat task
    */
   public Item compared() {
-    Item item = rng.chance(0.3) ? same() : changed();
+    boolean same = rng.chance(0.5);
+    Item item = changed();
+    Scene one = item.scenes().get(0);
     List<Turn> turns = new ArrayList<>();
-    boolean same = item.expected().equals("same");
     turns.add(new Turn("Are the two images the same or different?", same ? "same" : "different"));
-    if (item.task() == Task.MULTI_CHANGED) {
+    if (!same) {
       turns.add(new Turn("What changed?", item.expected()));
     }
-    return new Item(Task.CHAT, item.scenes(), marked(turns, 2));
+    return new Item(Task.CHAT, same ? List.of(one, one.with(one.things(), rng.nextLong())) : item.scenes(), marked(turns, 2));
   }
 
   private Item changed() {

@@ -7,13 +7,20 @@ package io.github.vila4j.shapes;
 public final class Painter {
   private static final int SAMPLES = 3;
 
+  /** How far a colour without a name is from those that have one, 0 to 442. */
+  private static final int UNLIKE = 45;
+  /** The most that its darkest part has, so that it shows on paper. */
+  private static final int DARK = 140;
+
   private final int width;
   private final int height;
+  private final boolean named;
   private final float[] canvas;
 
-  private Painter(int width, int height) {
+  private Painter(int width, int height, boolean named) {
     this.width = width;
     this.height = height;
+    this.named = named;
     canvas = new float[width * height * 3];
   }
 
@@ -24,7 +31,21 @@ public final class Painter {
    * @return its pixels
    */
   public static Picture paint(Scene scene) {
-    Painter painter = new Painter(scene.width(), scene.height());
+    return paint(scene, true);
+  }
+
+  /**
+   * Draws a scene in colours that have no name, so that shapes are learnt apart from colours.
+   *
+   * @param scene the scene, of whose things everything but the colour is drawn
+   * @return its pixels
+   */
+  public static Picture paintUnnamed(Scene scene) {
+    return paint(scene, false);
+  }
+
+  private static Picture paint(Scene scene, boolean named) {
+    Painter painter = new Painter(scene.width(), scene.height(), named);
     Rng rng = new Rng(scene.seed());
     float[] paper = painter.background(rng);
     painter.clutter(rng, paper);
@@ -100,7 +121,7 @@ public final class Painter {
     double cy = thing.centreY() * height;
     float[] ink = new float[3];
     float[] pale = new float[3];
-    int[] rgb = thing.colour().rgb();
+    int[] rgb = named ? thing.colour().rgb() : unnamed(rng);
     float light = (float) rng.between(-14.0, 14.0);
     for (int c = 0; c < 3; c++) {
       ink[c] = rgb[c] + light + (float) rng.between(-7.0, 7.0);
@@ -130,6 +151,20 @@ public final class Painter {
           }
           blend(x, y, inside / (float) (SAMPLES * SAMPLES), mixed);
         }
+      }
+    }
+  }
+
+  private static int[] unnamed(Rng rng) {
+    while (true) {
+      int[] rgb = {rng.below(256), rng.below(256), rng.below(256)};
+      boolean unlike = true;
+      for (Colour colour : Colour.values()) {
+        int[] other = colour.rgb();
+        unlike &= Math.hypot(Math.hypot(rgb[0] - other[0], rgb[1] - other[1]), rgb[2] - other[2]) >= UNLIKE;
+      }
+      if (unlike && Math.min(rgb[0], Math.min(rgb[1], rgb[2])) <= DARK) {
+        return rgb;
       }
     }
   }

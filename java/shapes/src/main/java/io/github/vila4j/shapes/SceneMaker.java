@@ -13,13 +13,22 @@ final class SceneMaker {
   };
   private static final double HELD_OUT_SHARE = 0.3;
 
-  private final Rng rng;
-  private final boolean heldOut;
+  /** Which pairs of colour and shape things have. */
+  enum Pairs {
+    /** Those that training draws. */
+    DRAWN,
+    /** All alike. */
+    ALL,
+    /** All, those that training never draws more often. */
+    MORE_HELD_OUT
+  }
 
-  /** With {@code heldOut}, pairs of colour and shape that training keeps apart are drawn often; without, never. */
-  SceneMaker(Rng rng, boolean heldOut) {
+  private final Rng rng;
+  private final Pairs pairs;
+
+  SceneMaker(Rng rng, Pairs pairs) {
     this.rng = rng;
-    this.heldOut = heldOut;
+    this.pairs = pairs;
   }
 
   /** A thing anywhere. */
@@ -29,7 +38,7 @@ final class SceneMaker {
 
   /** A thing whose looks are accepted; its place is arbitrary. */
   Thing thing(Predicate<Thing> accepted) {
-    boolean wantsHeldOut = heldOut && rng.chance(HELD_OUT_SHARE);
+    boolean wantsHeldOut = pairs == Pairs.MORE_HELD_OUT && rng.chance(HELD_OUT_SHARE);
     for (int attempt = 0; ; attempt++) {
       boolean large = rng.chance(0.5);
       Thing thing =
@@ -37,8 +46,8 @@ final class SceneMaker {
               rng.pick(Shape.values()), rng.pick(Colour.values()), texture(), large, rng.pick(Place.values()), jitter(), jitter(),
               radius(large));
       boolean isHeldOut = thing.colour().heldOutOn(thing.shape());
-      boolean fits = attempt > 500 ? !isHeldOut || heldOut : isHeldOut == wantsHeldOut || heldOut && !wantsHeldOut;
-      if (fits && accepted.test(thing)) {
+      boolean wanted = isHeldOut || !wantsHeldOut || attempt > 500;
+      if (wanted && (!isHeldOut || pairs != Pairs.DRAWN) && accepted.test(thing)) {
         return thing;
       }
     }

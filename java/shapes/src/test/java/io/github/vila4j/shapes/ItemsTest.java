@@ -57,6 +57,63 @@ class ItemsTest {
     assertTrue(task.name().startsWith("TEXT_") || inTest > 50, "only " + inTest + " of 300 test items have a held-out pair");
   }
 
+  /** Scenes that are only told have all pairs about as often. */
+  @Test
+  void toldScenesHaveAllPairs() {
+    int pairs = Shape.values().length * Colour.values().length;
+    Map<String, Integer> counts = new HashMap<>();
+    for (int i = 0; i < 3000; i++) {
+      for (Thing thing : Items.beginTold(Split.TRAIN, 3, i).scene(6).things()) {
+        counts.merge(thing.colour().word() + " " + thing.shape().word(), 1, Integer::sum);
+      }
+    }
+    int things = counts.values().stream().mapToInt(Integer::intValue).sum();
+    assertEquals(pairs, counts.size());
+    counts.forEach((pair, count) -> assertEquals(1.0 / pairs, count / (double) things, 0.4 / pairs, pair));
+  }
+
+  @Test
+  void halfOfTheComparisonsAreOfImagesThatAreTheSame() {
+    int same = 0;
+    for (int i = 0; i < 400; i++) {
+      Item item = Items.begin(Split.TRAIN, 4, i).compared();
+      boolean equal = item.scenes().get(0).things().equals(item.scenes().get(1).things());
+      assertEquals(equal ? "same" : "different", item.turns().get(0).answer());
+      assertEquals(equal ? 1 : 2, item.turns().size());
+      same += equal ? 1 : 0;
+    }
+    assertEquals(200, same, 50);
+  }
+
+  @Test
+  void unnamedColoursAreUnlikeThoseThatHaveAName() {
+    for (Shape shape : Shape.values()) {
+      Thing thing = new Thing(shape, Colour.RED, Texture.SOLID, true, Place.CENTRE, 0, 0, 0.15);
+      for (long seed = 0; seed < 20; seed++) {
+        Scene scene = new Scene(List.of(thing), "", -1, 112, 112, seed);
+        byte[] named = Painter.paint(scene).rgb();
+        byte[] unnamed = Painter.paintUnnamed(scene).rgb();
+        double distance = 0;
+        int inside = 0;
+        for (int y = 0; y < 112; y++) {
+          for (int x = 0; x < 112; x++) {
+            if (!shape.contains((x + 0.5 - 56) / (0.12 * 112), (y + 0.5 - 56) / (0.12 * 112))) {
+              continue;
+            }
+            double square = 0;
+            for (int c = 0; c < 3; c++) {
+              double by = (named[(y * 112 + x) * 3 + c] & 0xFF) - (unnamed[(y * 112 + x) * 3 + c] & 0xFF);
+              square += by * by;
+            }
+            distance += Math.sqrt(square);
+            inside++;
+          }
+        }
+        assertTrue(distance / inside > 20, shape + " " + seed + ": " + distance / inside);
+      }
+    }
+  }
+
   @Test
   void splitsDiffer() {
     for (int i = 0; i < 100; i++) {

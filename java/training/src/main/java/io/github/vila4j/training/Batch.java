@@ -67,7 +67,7 @@ record Batch(
     }
     float[] patches = new float[teller != null ? 0 : scenes.size() * shape.patches() * shape.patchValues()];
     for (int n = 0; teller == null && n < scenes.size(); n++) {
-      pixels(scenes.get(n), shape, patches, n);
+      pixels(Painter.paint(scenes.get(n)), shape, patches, n);
     }
     ToldImages told = teller == null || scenes.isEmpty() ? null : ToldImages.of(scenes, teller, shape);
     float[] weights = new float[lossWeights.size()];
@@ -99,21 +99,24 @@ record Batch(
     return new Batch(sequences, longest, newRows, new long[0], new long[0], new float[0], images, patches, told, labels, newEnds);
   }
 
-  /** Images alone, with what each patch shows and, by a tokenizer, what each token says in words. */
-  static Batch ofScenes(List<Scene> scenes, ModelShape shape, BytePairs teller) {
+  /**
+   * Images alone, with what each patch shows and, by a tokenizer, what each token says in words. The first {@code unnamed} of them are
+   * drawn in colours that have no name, of which nothing is learnt.
+   */
+  static Batch ofScenes(List<Scene> scenes, int unnamed, ModelShape shape, BytePairs teller) {
     float[] patches = new float[scenes.size() * shape.patches() * shape.patchValues()];
     long[][] labels = new long[Probe.values().length][scenes.size() * shape.patches()];
     for (int n = 0; n < scenes.size(); n++) {
-      pixels(scenes.get(n), shape, patches, n);
-      Probe.label(scenes.get(n), shape, labels, n * shape.patches());
+      boolean named = n >= unnamed;
+      pixels(named ? Painter.paint(scenes.get(n)) : Painter.paintUnnamed(scenes.get(n)), shape, patches, n);
+      Probe.label(scenes.get(n), named, shape, labels, n * shape.patches());
     }
     ToldImages told = ToldImages.of(scenes, teller, shape);
     return new Batch(0, 0, new long[0], new long[0], new long[0], new float[0], scenes.size(), patches, told, labels, new long[0]);
   }
 
   /** Exactly the engine's preprocessing: Pillow's bicubic resize to the square, then (x / 255 - mean) / std. */
-  private static void pixels(Scene scene, ModelShape shape, float[] patches, int index) {
-    Picture picture = Painter.paint(scene);
+  private static void pixels(Picture picture, ModelShape shape, float[] patches, int index) {
     int side = shape.imageSize();
     byte[] rgb = picture.rgb();
     if (picture.width() != side || picture.height() != side) {

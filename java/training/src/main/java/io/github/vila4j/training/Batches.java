@@ -71,7 +71,17 @@ final class Batches implements AutoCloseable {
   }
 
   private Items items(int number, int index) {
-    return Items.begin(Split.TRAIN, Rng.mix(recipe.seed(), stageNumber, number), index);
+    long stream = Rng.mix(recipe.seed(), stageNumber, number);
+    return isTold(number) ? Items.beginTold(Split.TRAIN, stream, index) : Items.begin(Split.TRAIN, stream, index);
+  }
+
+  /** Whether the images of a pool are put into words: in some stages all, in others every fourth, that nothing be forgotten. */
+  private boolean isTold(int number) {
+    return switch (stage.kind()) {
+      case RECALL, LANGUAGE -> true;
+      case INTERLEAVED, PAIRS, TUNING -> number % 4 == 3;
+      case PATCHES, PROJECTOR -> false;
+    };
   }
 
   private Pending submit() {
@@ -84,12 +94,12 @@ final class Batches implements AutoCloseable {
       pool = pool(cursor);
     }
     List<Sequence> sequences = pool.get(cursor.index);
+    BytePairs teller = isTold(cursor.pool) ? tokenizer : null;
     cursor = new Cursor(cursor.pool, cursor.index + 1, cursor.before);
     if (cursor.index == pool.size()) {
       cursor = new Cursor(cursor.pool + 1, 0, cursor.before + pool.size());
       pool = null;
     }
-    BytePairs teller = stage.kind().isTold() ? tokenizer : null;
     return new Pending(threads.submit(() -> Batch.of(sequences, shape, teller)), cursor);
   }
 
@@ -98,7 +108,7 @@ final class Batches implements AutoCloseable {
     for (int i = 0; i < recipe.images() / 2; i++) {
       scenes.add(items(number, i).scene(6));
     }
-    return Batch.ofScenes(scenes, shape, tokenizer);
+    return Batch.ofScenes(scenes, stage.kind() == Stage.Kind.PATCHES ? scenes.size() / 2 : 0, shape, tokenizer);
   }
 
   /** The batches of a pool in an order by chance. */

@@ -48,6 +48,10 @@ final class Directions {
     return Arrays.stream(parts).flatMap(Arrays::stream).toArray(double[][]::new);
   }
 
+  static double[][] times(double[][] directions, double scale) {
+    return Arrays.stream(directions).map(d -> Arrays.stream(d).map(x -> scale * x).toArray()).toArray(double[][]::new);
+  }
+
   static double dot(double[] a, double[] b) {
     double sum = 0;
     for (int i = 0; i < a.length; i++) {

@@ -5,7 +5,9 @@ import static io.github.vila4j.training.Directions.joined;
 
 import io.github.vila4j.shapes.Rng;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * First values of the language model: rows of the table in which the properties of things have directions of their own, and heads that
@@ -41,9 +43,13 @@ final class FirstValues {
     double[][] means = directions.apart(counted.length, known);
     double[][] compared = sees ? joined(new double[][] {blank}, properties) : new double[0][];
     double[][] differences = directions.apart(Math.min(compared.length, d), joined(known, means));
-    putIntoWords(Matrix.of(values, entries, Part.WORDS, "weight"), table, joined(means, differences));
+    int kinds = sees ? Math.min(words.kinds().length, d - differences.length) : 0;
+    double[][] changes = directions.apart(kinds, joined(known, means, differences));
+    double[][] number = directions.apart(sees ? 1 : 0, joined(known, means, differences, changes));
+    double[][] own = joined(means, differences, changes, number);
+    putIntoWords(Matrix.of(values, entries, Part.WORDS, "weight"), table, own, properties);
 
-    double[][] taken = joined(known, means, differences);
+    double[][] taken = joined(known, own);
     int lookUps = sees ? shape.kvHeads() - 1 : shape.kvHeads();
     double[][] written = directions.apart(Math.min(lookUps * d, shape.hidden() - taken.length), taken);
     for (int block = 0; sees && block < 2; block++) {
@@ -66,15 +72,16 @@ final class FirstValues {
       }
     }
     if (sees) {
-      double[] number = directions.apart(1, taken)[0];
       SeeingHeads see = new SeeingHeads(values, entries, shape, constant, blank);
       see.difference(0, lookUps, compared, differences);
+      see.squares(0, Arrays.copyOfRange(differences, 1, differences.length), Arrays.copyOf(words.kinds(), changes.length), changes);
       see.mean(1, lookUps, counted, means);
-      see.count(1, counted, means, number);
-      see.meanOfLater(2, lookUps, differences[0], differences, directions.apart(differences.length, taken));
+      see.count(1, counted, means, number[0]);
+      double[][] compare = joined(differences, Directions.times(changes, 5));
+      see.meanOfLater(2, lookUps, differences[0], compare, directions.apart(compare.length, taken));
       // Text holds no differences: there is room for what it asks for.
-      double[][] recent = Arrays.copyOf(joined(new double[][] {number}, properties), Math.min(1 + properties.length, d));
-      see.recent(2, lookUps - 1, recent, Arrays.copyOf(differences, recent.length));
+      double[][] recent = Arrays.copyOf(joined(Directions.times(number, 5), properties), Math.min(1 + properties.length, d));
+      see.recent(2, lookUps - 1, properties, recent, Arrays.copyOf(differences, recent.length));
       see.match(3, lookUps - 1, Arrays.copyOfRange(differences, 1, 1 + words.asked()), properties);
     }
   }
@@ -87,12 +94,10 @@ final class FirstValues {
   private double[][] rows(Matrix table) {
     double[][] properties = new double[Math.min(shape.headDim(), words.same().size())][];
     double[][] alone = {constant};
-    double[][] firsts = new double[properties.length][];
     int[] property = new int[shape.vocab()];
     Arrays.fill(property, -1);
     for (int n = 0; n < properties.length; n++) {
       int[] same = words.same().get(n);
-      firsts[n] = Directions.rest(table.row(same[0]), alone, properties, 0);
       properties[n] = Directions.rest(table.row(same[0]), alone, properties, n);
       for (int id : same) {
         property[id] = n;
@@ -104,7 +109,7 @@ final class FirstValues {
       boolean isFirst = n >= 0 && words.same().get(n)[0] == id;
       table.scale(id, 1, 0);
       table.add(id, constant, CONSTANT);
-      table.add(id, n < 0 ? own : firsts[n], isFirst || n < 0 ? 1 : SHARED);
+      table.add(id, n < 0 ? own : properties[n], isFirst || n < 0 ? 1 : SHARED);
       if (n >= 0 && !isFirst) {
         table.add(id, own, Math.sqrt(1 - SHARED * SHARED));
       }
@@ -121,16 +126,27 @@ final class FirstValues {
     return direction;
   }
 
-  /** Words of images are the rows of the table without the constant direction, of which the blank has as much as a token is long. */
-  private void putIntoWords(Matrix said, Matrix table, double[][] without) {
+  /**
+   * Words of images are the rows of the table without the constant direction, of which the blank has as much as a token is long. The
+   * other forms of a property's word are without the property: they say what all things have in common.
+   */
+  private void putIntoWords(Matrix said, Matrix table, double[][] without, double[][] properties) {
+    Set<Integer> common = new HashSet<>();
+    for (int[] same : words.same()) {
+      Arrays.stream(same).skip(1).forEach(common::add);
+    }
     for (int id = 0; id < shape.vocab(); id++) {
       double[] row = table.row(id);
+      Directions.remove(row, constant);
       for (double[] direction : without) {
         Directions.remove(row, direction);
       }
+      if (common.contains(id)) {
+        row = Directions.rest(row, without, properties, properties.length);
+      }
       said.scale(id, 1, 0);
       said.add(id, row, 1);
-      said.add(id, constant, id == words.blank() ? CONSTANT * (ToldImages.LENGTH - 1) : -CONSTANT);
+      said.add(id, constant, id == words.blank() ? CONSTANT * ToldImages.LENGTH : 0);
     }
   }
 }

@@ -93,22 +93,22 @@ final class Mixture {
     if (draw < 4) {
       return recalled(items, tokenizer);
     }
-    if (draw < 30) {
+    if (draw < 24) {
       return labelled(items, tokenizer, true, rng.between(5, 14));
     }
-    if (draw < 38) {
+    if (draw < 32) {
       return fewShot(items, tokenizer, 0.3);
     }
-    if (draw < 48) {
+    if (draw < 46) {
       return counted(items, tokenizer);
     }
-    if (draw < 68) {
+    if (draw < 66) {
       return conversation(items, tokenizer, true, rng.between(3, 7), mostThings(progress));
     }
-    if (draw < 83) {
+    if (draw < 86) {
       return several(items, tokenizer);
     }
-    if (draw < 86) {
+    if (draw < 90) {
       return conversation(items, tokenizer, false, rng.between(3, 7), progress < 0.25 ? 2 : 6);
     }
     return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
@@ -132,13 +132,13 @@ final class Mixture {
     if (draw < 20) {
       return fewShot(items, tokenizer, 0.4);
     }
-    if (draw < 34) {
+    if (draw < 38) {
       return counted(items, tokenizer);
     }
-    if (draw < 44) {
+    if (draw < 54) {
       return conversation(items, tokenizer, true, rng.between(5, 12), 6);
     }
-    if (draw < 88) {
+    if (draw < 84) {
       return several(items, tokenizer);
     }
     if (draw < 90) {

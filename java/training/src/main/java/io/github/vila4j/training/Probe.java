@@ -72,16 +72,22 @@ enum Probe {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** Sets the labels of a scene's patches, [probe][from + patch]. */
-  static void label(Scene scene, ModelShape shape, long[][] labels, int from) {
+  /** Sets the labels of a scene's patches, [probe][from + patch]; those of colours only where it is drawn in colours with a name. */
+  static void label(Scene scene, boolean named, ModelShape shape, long[][] labels, int from) {
     for (int patch = 0; patch < shape.patches(); patch++) {
       patch(scene, shape.grid(), patch, labels, from + patch);
+      if (!named && labels[COLOUR.ordinal()][from + patch] != 0) {
+        labels[COLOUR.ordinal()][from + patch] = NOT_ASKED;
+      }
     }
     for (Probe probe : values()) {
       if (probe.ordinal() < COUNT.ordinal()) {
         continue;
       }
       Arrays.fill(labels[probe.ordinal()], from, from + shape.patches(), NOT_ASKED);
+      if (probe == ALL_COLOUR && !named) {
+        continue;
+      }
       int last = shape.grid() - 1;
       for (int row = last - 1; row <= last; row++) {
         for (int column = last - 1; column <= last; column++) {

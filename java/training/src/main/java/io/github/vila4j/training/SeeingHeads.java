@@ -18,6 +18,8 @@ final class SeeingHeads {
   private static final double MEAN = 1.5;
   /** The size of a count. */
   private static final double COUNTS = 0.1;
+  /** The size of the square of a difference. */
+  private static final double SQUARES = 0.02;
   /** The size of the mean difference of two images. */
   private static final double CHANGE = 0.8;
   /** How much less a token is seen that differs from text rather than from an image. */
@@ -26,8 +28,14 @@ final class SeeingHeads {
   private static final double RECENT = 25;
   /** The angle that the heads of recent tokens turn by a token, about. */
   private static final double NEAR = 0.06;
-  /** How strongly image tokens are preferred to text, or text to them. */
+  /** How strongly image tokens are preferred to text. */
   private static final double SEEN = 3;
+  /** How strongly text that names a property is preferred to other text. */
+  private static final double NAMED = 2.5;
+  /** The size of what is asked for. */
+  private static final double ASKED = 0.3;
+  /** What an image token's blank takes away from what it says of properties, so that it does not pass for text that names some. */
+  private static final double OF_A_THING = 5;
   /** How strongly the properties that are asked for are compared. */
   private static final double MATCHES = 8;
   /** The size of the properties that are found. */
@@ -102,23 +110,50 @@ final class SeeingHeads {
    * a product, and their sum is written along one direction.
    */
   void count(int block, double[][] read, double[][] means, double[] number) {
-    String layer = "model.layers." + block + ".mlp.";
-    Matrix gate = Matrix.of(values, entries, Part.LLM, layer + "gate_proj.weight");
-    Matrix up = Matrix.of(values, entries, Part.LLM, layer + "up_proj.weight");
-    Matrix down = Matrix.of(values, entries, Part.LLM, layer + "down_proj.weight");
-    int neurons = Math.min(2 * read.length, shape.ffn() / 2 * 2);
-    gate.scale(0, neurons, 0);
-    up.scale(0, neurons, 0);
-    for (int n = 0; n < neurons; n++) {
-      double sign = n % 2 == 0 ? 1 : -1;
-      gate.add(n, read[n / 2], sign);
-      up.add(n, means[n / 2], 1);
-      down.addColumn(n, number, sign * COUNTS);
+    clearNeurons(block, 2 * read.length);
+    for (int i = 0; i < read.length; i++) {
+      product(block, i, read[i], means[i], number, COUNTS);
     }
   }
 
-  /** Heads that see the last few tokens of text: the mean of what they read there is written. */
-  void recent(int block, int group, double[][] read, double[][] to) {
+  /** A feed-forward layer that writes the sum of squares of each run of {@code counts[i]} differences along {@code sums[i]}. */
+  void squares(int block, double[][] differences, int[] counts, double[][] sums) {
+    clearNeurons(block, 2 * differences.length);
+    int i = 0;
+    for (int kind = 0; kind < counts.length; kind++) {
+      for (int end = i + counts[kind]; i < end; i++) {
+        product(block, i, differences[i], differences[i], sums[kind], SQUARES);
+      }
+    }
+  }
+
+  private void clearNeurons(int block, int neurons) {
+    if (neurons > shape.ffn()) {
+      throw new IllegalArgumentException(neurons + " neurons, expected at most " + shape.ffn());
+    }
+    for (String name : List.of("gate_proj", "up_proj")) {
+      feedForward(block, name).scale(0, neurons, 0);
+    }
+    feedForward(block, "down_proj").clearColumns(0, neurons);
+  }
+
+  private Matrix feedForward(int block, String name) {
+    return Matrix.of(values, entries, Part.LLM, "model.layers." + block + ".mlp." + name + ".weight");
+  }
+
+  private void product(int block, int number, double[] a, double[] b, double[] to, double size) {
+    Matrix gate = feedForward(block, "gate_proj");
+    Matrix up = feedForward(block, "up_proj");
+    Matrix down = feedForward(block, "down_proj");
+    for (int sign = 1, neuron = 2 * number; sign >= -1; sign -= 2, neuron++) {
+      gate.add(neuron, a, sign);
+      up.add(neuron, b, 1);
+      down.addColumn(neuron, to, sign * size);
+    }
+  }
+
+  /** Heads that see the last few tokens of text, above all those that name properties: the mean of what they read there is written. */
+  void recent(int block, int group, double[][] properties, double[][] read, double[][] to) {
     HeadGroup heads = group(block, group);
     int d = shape.headDim();
     double size = Math.sqrt(RECENT * Math.sqrt(d)) / HeadGroup.constantPart(shape);
@@ -126,13 +161,20 @@ final class SeeingHeads {
     while (HeadGroup.angle(pair + 1, d) > NEAR) {
       pair++;
     }
+    double[] named = new double[shape.hidden()];
+    for (int i = 0; i < named.length; i++) {
+      for (double[] property : properties) {
+        named[i] += property[i];
+      }
+      named[i] -= OF_A_THING * image[i];
+    }
     heads.key(pair, constant, size);
     heads.queries(pair, constant, size);
-    heads.key(d / 2 - 1, image, -SEEN);
-    heads.queries(d / 2 - 1, constant, SEEN);
+    heads.key(d / 2 - 1, named, NAMED);
+    heads.queries(d / 2 - 1, constant, NAMED);
     heads.read(read);
     heads.clearWritten();
-    heads.write(to, MEAN);
+    heads.write(to, ASKED);
   }
 
   /** Heads that look for the image token with the properties that are asked for, and say all of its properties. */
@@ -145,7 +187,7 @@ final class SeeingHeads {
       slow[i] = d / 2 - 1 - i / 2 + i % 2 * (d / 2);
     }
     heads.clearQueriesAndKeys();
-    heads.key(slow[0], image, 4 * SEEN);
+    heads.key(slow[0], image, 10 * SEEN);
     heads.queries(slow[0], constant, SEEN);
     for (int i = 0; i < Math.min(asked.length, d - 1); i++) {
       heads.key(slow[1 + i], properties[i], MATCHES);

@@ -35,10 +35,5 @@ record Stage(Kind kind, Set<Part> parts, int updates, double rate, boolean text,
     boolean ofImagesAlone() {
       return this == PATCHES || this == PROJECTOR;
     }
-
-    /** Whether images are told rather than drawn. */
-    boolean isTold() {
-      return this == RECALL || this == LANGUAGE;
-    }
   }
 }

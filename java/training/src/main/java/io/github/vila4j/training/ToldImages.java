@@ -13,7 +13,8 @@ import java.util.function.Function;
 /**
  * Image tokens put into words: each is the weighted sum of rows of a table. Every token has the row of {@link #BLANK}; the one that
  * holds a thing's middle also those of the thing's words; those in the row of a written text one part of it each, in order; the last
- * one says how many things there are and what they have in common; the rest {@link #NOTHING}.
+ * one says how many things there are and what they have in common, in words as they begin an answer, which {@link FirstValues} makes
+ * unlike those of a thing, so that they are not counted as one more; the rest {@link #NOTHING}.
  *
  * @param images how many, N
  * @param tokens the number of a token among N * tokens of an image, of each word
@@ -110,7 +111,7 @@ record ToldImages(int images, long[] tokens, long[] ids, float[] weights) {
   private static void common(Builder builder, long token, Scene scene, Function<Thing, String> property) {
     List<String> values = scene.things().stream().map(property).distinct().toList();
     if (values.size() == 1) {
-      builder.words(token, " " + values.get(0), PART);
+      builder.words(token, values.get(0), PART);
     }
   }
 }

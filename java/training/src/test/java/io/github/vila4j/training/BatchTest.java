@@ -118,7 +118,7 @@ class BatchTest {
   @Test
   void patchesShowTheThingsThatReachThem() {
     Thing thing = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.CENTRE, 0, 0, 0.14);
-    Batch batch = Batch.ofScenes(List.of(new Scene(List.of(thing), "", -1, 112, 112, 5)), SHAPE, TOKENIZER);
+    Batch batch = Batch.ofScenes(List.of(new Scene(List.of(thing), "", -1, 112, 112, 5)), 0, SHAPE, TOKENIZER);
     long[] shapes = batch.labels()[Probe.SHAPE.ordinal()];
     long[] colours = batch.labels()[Probe.COLOUR.ordinal()];
     int middle = 3 * SHAPE.grid() + 3;
@@ -130,10 +130,29 @@ class BatchTest {
   }
 
   @Test
+  void nothingIsLearntOfColoursWithoutAName() {
+    Thing thing = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.CENTRE, 0, 0, 0.14);
+    Scene scene = new Scene(List.of(thing), "", -1, 112, 112, 5);
+    Batch batch = Batch.ofScenes(List.of(scene, scene), 1, SHAPE, TOKENIZER);
+    int patches = SHAPE.patches();
+    assertFalse(Arrays.equals(
+        Arrays.copyOf(batch.patches(), patches * SHAPE.patchValues()),
+        Arrays.copyOfRange(batch.patches(), patches * SHAPE.patchValues(), 2 * patches * SHAPE.patchValues())));
+    for (Probe probe : Probe.values()) {
+      long[] labels = batch.labels()[probe.ordinal()];
+      for (int patch = 0; patch < patches; patch++) {
+        long named = labels[patches + patch];
+        boolean colour = probe == Probe.ALL_COLOUR || probe == Probe.COLOUR && named != 0;
+        assertEquals(colour ? Probe.NOT_ASKED : named, labels[patch], probe + " of patch " + patch);
+      }
+    }
+  }
+
+  @Test
   void oneOrMorePatchesHoldTheMiddleAndTheLastFourTellOfAll() {
     Thing star = new Thing(Shape.STAR, Colour.PINK, Texture.DOTTED, true, Place.TOP_LEFT, 0.01, 0.02, 0.14);
     Thing ring = new Thing(Shape.RING, Colour.PINK, Texture.SOLID, false, Place.RIGHT, -0.01, 0.02, 0.08);
-    long[][] labels = Batch.ofScenes(List.of(new Scene(List.of(star, ring), "42", 2, 112, 144, 5)), SHAPE, TOKENIZER).labels();
+    long[][] labels = Batch.ofScenes(List.of(new Scene(List.of(star, ring), "42", 2, 112, 144, 5)), 0, SHAPE, TOKENIZER).labels();
     int grid = SHAPE.grid();
     assertEquals(2, Arrays.stream(labels[Probe.MIDDLE.ordinal()]).sum());
     assertEquals(1, labels[Probe.MIDDLE.ordinal()][grid + 1]);
