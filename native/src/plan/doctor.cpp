@@ -143,8 +143,8 @@ Check cuda_check() {
 Check tensorrt_check() {
   constexpr const char* kName = "TensorRT";
   const tensorrt::Search search = tensorrt::search_library("");
-  if (!search.library) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kNotUsedYet));
-  const tensorrt::Library& library = *search.library;
+  if (!search.found) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kNotUsedYet));
+  const tensorrt::Library& library = *search.found;
   return line(kName, true, false, join(library.version, ", ", library.path, " and ", library.parser_path, "; ", kNotUsedYet));
 }
 

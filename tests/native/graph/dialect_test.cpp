@@ -11,6 +11,7 @@
 #include "graph/names.h"
 #include "graph/random_tensors.h"
 #include "graph/rope_table.h"
+#include "graph/run_graph.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
@@ -89,22 +90,13 @@ TEST_CASE("inputs and outputs have the names and shapes the runtime binds") {
   RandomTensors random(5);
   add_layer(random, spec, DType::f32);
   const TensorStore store = random.open();
-  const auto describe = [](const std::vector<graph::ValueInfo>& values) {
-    std::string text;
-    for (const graph::ValueInfo& value : values) {
-      text += value.name + " " + name_of(value.dtype) + " [";
-      for (const graph::Dim& dim : value.shape) text += (dim.name.empty() ? std::to_string(dim.value) : dim.name) + " ";
-      text += "]\n";
-    }
-    return text;
-  };
   graph::BuildOptions options;
   options.hidden_states = true;
   const graph::Graph graph = graph::build_language(spec, store, options);
-  CHECK(describe(graph.inputs) ==
+  CHECK(described(graph.inputs) ==
         "inputs_embeds fp32 [batch length 32 ]\nseqlens_k int32 [batch ]\ntotal_sequence_length int32 []\n"
         "past_key.0 fp32 [batch 1 capacity 16 ]\npast_value.0 fp32 [batch 1 capacity 16 ]\n");
-  CHECK(describe(graph.outputs) ==
+  CHECK(described(graph.outputs) ==
         "present_key.0 fp32 [batch 1 capacity 16 ]\npresent_value.0 fp32 [batch 1 capacity 16 ]\n"
         "hidden_states fp32 [2 positions 32 ]\nlogits fp32 [batch 20 ]\n");
 }

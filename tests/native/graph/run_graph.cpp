@@ -20,7 +20,30 @@ size_t product(const std::vector<int64_t>& shape) {
   return count;
 }
 
+/// Keys and values are read and written in place.
+void bind_cache(const std::vector<int64_t>& shape, const std::vector<std::vector<float>>& keys,
+                const std::vector<std::vector<float>>& values, std::vector<plan::Binding>& inputs,
+                std::vector<plan::Binding>& outputs) {
+  for (size_t layer = 0; layer < keys.size(); ++layer) {
+    const auto i = static_cast<int64_t>(layer);
+    inputs.push_back(floats(names::past_key(i), shape, keys[layer]));
+    inputs.push_back(floats(names::past_value(i), shape, values[layer]));
+    outputs.push_back(floats(names::present_key(i), shape, keys[layer]));
+    outputs.push_back(floats(names::present_value(i), shape, values[layer]));
+  }
+}
+
 }  // namespace
+
+std::string described(const std::vector<graph::ValueInfo>& values) {
+  std::string text;
+  for (const graph::ValueInfo& value : values) {
+    text += value.name + " " + name_of(value.dtype) + " [";
+    for (const graph::Dim& dim : value.shape) text += (dim.name.empty() ? std::to_string(dim.value) : dim.name) + " ";
+    text += "]\n";
+  }
+  return text;
+}
 
 std::unique_ptr<plan::Plan> compile(const graph::Graph& graph) {
   plan::CompileOptions options;
@@ -58,14 +81,7 @@ std::vector<float> Decoder::step(const std::vector<float>& embeds, int64_t lengt
     states->assign(product(shape), std::numeric_limits<float>::quiet_NaN());
     outputs.push_back(floats(names::kHiddenStates, shape, *states));
   }
-  const std::vector<int64_t> cache{batch_, spec_.kv_heads, capacity_, spec_.head_dim};
-  for (int64_t i = 0; i < spec_.layers; ++i) {
-    const auto layer = static_cast<size_t>(i);
-    inputs.push_back(floats(names::past_key(i), cache, keys_[layer]));
-    inputs.push_back(floats(names::past_value(i), cache, values_[layer]));
-    outputs.push_back(floats(names::present_key(i), cache, keys_[layer]));
-    outputs.push_back(floats(names::present_value(i), cache, values_[layer]));
-  }
+  bind_cache({batch_, spec_.kv_heads, capacity_, spec_.head_dim}, keys_, values_, inputs, outputs);
   plan_.run(inputs, outputs, nullptr);
   return logits;
 }
@@ -92,14 +108,7 @@ std::vector<float> TensorRtDecoder::step(const std::vector<float>& embeds, int64
       floats(names::kInputsEmbeds, {batch_, length, spec_.hidden}, embeds),
       {names::kPastLengths, DType::i64, {batch_}, const_cast<int64_t*>(past.data())}};
   std::vector<plan::Binding> outputs{floats(names::kLogits, {batch_, spec_.vocab}, logits)};
-  const std::vector<int64_t> cache{batch_, spec_.kv_heads, capacity_, spec_.head_dim};
-  for (int64_t i = 0; i < spec_.layers; ++i) {
-    const auto layer = static_cast<size_t>(i);
-    inputs.push_back(floats(names::past_key(i), cache, keys_[layer]));
-    inputs.push_back(floats(names::past_value(i), cache, values_[layer]));
-    outputs.push_back(floats(names::present_key(i), cache, keys_[layer]));
-    outputs.push_back(floats(names::present_value(i), cache, values_[layer]));
-  }
+  bind_cache({batch_, spec_.kv_heads, capacity_, spec_.head_dim}, keys_, values_, inputs, outputs);
   (length == 1 ? decode_ : prefill_).run(inputs, outputs, nullptr);
   return logits;
 }

@@ -13,6 +13,9 @@
 
 namespace vila::testing {
 
+/// A line for each input or output: its name, its type and its shape.
+std::string described(const std::vector<graph::ValueInfo>& values);
+
 std::unique_ptr<plan::Plan> compile(const graph::Graph& graph);
 
 /// Runs a vision or projector graph once. The output has `output_shape`.

@@ -23,16 +23,6 @@ using graph::QdqFormat;
 
 namespace {
 
-std::string describe(const std::vector<graph::ValueInfo>& values) {
-  std::string text;
-  for (const graph::ValueInfo& value : values) {
-    text += value.name + " " + name_of(value.dtype) + " [";
-    for (const graph::Dim& dim : value.shape) text += (dim.name.empty() ? std::to_string(dim.value) : dim.name) + " ";
-    text += "]\n";
-  }
-  return text;
-}
-
 std::map<std::string, size_t> operators(const graph::Graph& graph) {
   std::map<std::string, size_t> counts;
   for (const graph::Node& node : graph.nodes) {
@@ -75,10 +65,10 @@ TEST_CASE("TensorRT dialect: a decoder's inputs and outputs are in the compute t
     const std::string type = name_of(compute);
     for (const DecoderPhase phase : {DecoderPhase::prefill, DecoderPhase::decode}) {
       const graph::Graph graph = graph::build_language(spec, store, tensorrt(compute, phase));
-      CHECK(describe(graph.inputs) == "inputs_embeds " + type + " [batch " + (phase == DecoderPhase::decode ? "1" : "length") +
+      CHECK(described(graph.inputs) == "inputs_embeds " + type + " [batch " + (phase == DecoderPhase::decode ? "1" : "length") +
                                           " 32 ]\npast_lengths int64 [batch ]\npast_key.0 " + type +
                                           " [batch 1 32 16 ]\npast_value.0 " + type + " [batch 1 32 16 ]\n");
-      CHECK(describe(graph.outputs) == "present_key.0 " + type + " [batch 1 32 16 ]\npresent_value.0 " + type +
+      CHECK(described(graph.outputs) == "present_key.0 " + type + " [batch 1 32 16 ]\npresent_value.0 " + type +
                                            " [batch 1 32 16 ]\nlogits fp32 [batch 20 ]\n");
       CHECK(graph.opsets == std::vector<std::pair<std::string, int64_t>>{{"", 24}});
     }

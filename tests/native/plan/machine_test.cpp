@@ -127,7 +127,7 @@ TEST_CASE("the library search tells every place and why it would not do") {
   using plan::onnxruntime::search_library;
   const TempDir temp;
   const auto only_miss = [](const Search& search) {
-    REQUIRE_FALSE(search.library);
+    REQUIRE_FALSE(search.found);
     REQUIRE(search.misses.size() == 1);
     return search.misses[0].place + ": " + search.misses[0].reason;
   };
@@ -144,9 +144,9 @@ TEST_CASE("the library search tells every place and why it would not do") {
   CHECK(old.misses[0].too_old);
 
   const std::string real = std::getenv("VILA_ONNXRUNTIME");
-  CHECK(search_library(real).library->path == real);
-  CHECK(search_library("").library->path == real);
-  CHECK(search_library(fs::path(real).parent_path().string()).library.has_value());
+  CHECK(search_library(real).found->path == real);
+  CHECK(search_library("").found->path == real);
+  CHECK(search_library(fs::path(real).parent_path().string()).found.has_value());
   {
     const Variable broken("VILA_ONNXRUNTIME", absent);
     const Search search = search_library("");

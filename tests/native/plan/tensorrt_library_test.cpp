@@ -22,14 +22,14 @@ const std::string kGood = std::string(VILA_FAKE_FOLDER) + "/fake_tensorrt", kOld
 TEST_CASE("TensorRT: a folder that was set is the only one looked at") {
   const Variable variable("VILA_TENSORRT", kGood);
   const tensorrt::Search good = tensorrt::search_library(kGood);
-  REQUIRE(good.library);
+  REQUIRE(good.found);
   CHECK(good.misses.empty());
-  CHECK(good.library->version == "11.2.1");
-  CHECK(good.library->path == kGood + "/libnvinfer.so.11");
-  CHECK(good.library->parser_path == kGood + "/libnvonnxparser.so.11");
-  CHECK(good.library->create_builder(nullptr, 0) == nullptr);
+  CHECK(good.found->version == "11.2.1");
+  CHECK(good.found->path == kGood + "/libnvinfer.so.11");
+  CHECK(good.found->parser_path == kGood + "/libnvonnxparser.so.11");
+  CHECK(good.found->create_builder(nullptr, 0) == nullptr);
   const tensorrt::Search none = tensorrt::search_library("/nowhere");
-  CHECK_FALSE(none.library);
+  CHECK_FALSE(none.found);
   CHECK(none.all_misses() ==
         "tried the folder that was set, /nowhere/libnvinfer.so.11: cannot open shared object file: No such file or directory; install "
         "NVIDIA's packages of TensorRT 11, or put libnvinfer.so.11 and libnvonnxparser.so.11 (they are in the Maven artifact "
@@ -39,7 +39,7 @@ TEST_CASE("TensorRT: a folder that was set is the only one looked at") {
 TEST_CASE("TensorRT: another major version, a stranger and a library alone are refused with the reason") {
   const auto reason = [](const std::string& folder) {
     const tensorrt::Search search = tensorrt::search_library(folder);
-    REQUIRE_FALSE(search.library);
+    REQUIRE_FALSE(search.found);
     REQUIRE(search.misses.size() == 1);
     return search.misses[0].place + ": " + search.misses[0].reason;
   };
@@ -66,11 +66,11 @@ TEST_CASE("TensorRT: the variable comes first, JavaCPP's unpacked jar last, newe
     fs::copy(kGood, folder);
   }
   const tensorrt::Search search = tensorrt::search_library("");
-  REQUIRE(search.library);
+  REQUIRE(search.found);
   REQUIRE(!search.misses.empty());
   CHECK(search.misses[0].place == "VILA_TENSORRT " + kOld + "/libnvinfer.so.11");
   if (search.misses.size() == 2) {  // the system has none
     CHECK(search.misses[1].place == "the system's libnvinfer.so.11");
-    CHECK(search.library->path.find("tensorrt-11.2-1.5.14") != std::string::npos);
+    CHECK(search.found->path.find("tensorrt-11.2-1.5.14") != std::string::npos);
   }
 }

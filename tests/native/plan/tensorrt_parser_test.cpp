@@ -31,7 +31,7 @@ const tensorrt::Library* library() {
     const char* folder = std::getenv("VILA_TENSORRT");
     return tensorrt::search_library(folder != nullptr ? folder : "");
   }();
-  if (search.library) return &*search.library;
+  if (search.found) return &*search.found;
   std::cout << "SKIPPED: TensorRT's parser on every graph: " << search.misses.front().place << ": " << search.misses.front().reason
             << "; ./test --tensorrt fetches it\n";
   return nullptr;

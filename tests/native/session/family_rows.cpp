@@ -44,6 +44,13 @@ Row row(const std::string& name, uint64_t seed, const std::string& particular) {
 
 namespace {
 
+/// What llava-hf's files say of the image token and the padding.
+void add_llava_tokens(const fs::path& folder) {
+  patch_json(folder / "config.json", R"({"image_token_index": 640})");
+  patch_json(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {
+    "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
+}
+
 Row llama_3_row(const std::string& name, uint64_t seed, const std::string& particular, const std::string& eos,
                 const std::string& end, const std::string& header) {
   Row r = row(name, seed, particular);
@@ -197,11 +204,7 @@ std::vector<Row> square_rows() {
     r.shape.layout = Layout::llava_hf, r.shape.tower = Tower::clip, r.shape.vocab = 704, r.shape.kv_heads = 4, r.shape.shards = 3;
     r.rule = Rule::one_text;
     r.before = "USER: ";
-    r.change = [](const fs::path& folder) {
-      patch_json(folder / "config.json", R"({"image_token_index": 640})");
-      patch_json(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {
-        "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
-    };
+    r.change = add_llava_tokens;
   });
   add(row("LLaVA-1.5", 15, "CLIP, `mlp2x_gelu`, `pad`"), [](Row& r) {
     r.shape.layout = Layout::one_folder, r.shape.tower = Tower::clip, r.shape.projector = "mlp2x_gelu", r.shape.aspect = "pad";
@@ -256,11 +259,7 @@ std::vector<Row> packed_rows() {
         r.shape.intermediate = 96, r.shape.quantization_config = r.shape.unpacked_down = true;
         r.rule = Rule::one_text;
         r.before = "USER: ";
-        r.change = [](const fs::path& folder) {
-          patch_json(folder / "config.json", R"({"image_token_index": 640})");
-          patch_json(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {
-            "640": {"content": "<image>", "special": true}, "641": {"content": "<pad>", "special": true}}})");
-        };
+        r.change = add_llava_tokens;
       });
   add(row("any VILA 1.0", 36, "CLIP, AWQ in the GEMM layout, groups of 128, not named in the configuration"), AwqPacking::awq_gemm,
       128, [](Row& r) {

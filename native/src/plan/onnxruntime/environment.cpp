@@ -42,18 +42,18 @@ const Environment& environment() {
   const std::lock_guard lock(mutex);
   if (instance != nullptr) return *instance;
   const Search search = process_library();
-  if (!search.library) {
+  if (!search.found) {
     const bool too_old = std::any_of(search.misses.begin(), search.misses.end(), [](const Miss& miss) { return miss.too_old; });
     if (too_old) fail(ErrorCode::unsupported, "only an ONNX Runtime that is too old was found: ", search.advice());
     fail(ErrorCode::not_found, "ONNX Runtime was not found: ", search.advice());
   }
-  const OrtApi& api = *search.library->api;
+  const OrtApi& api = *search.found->api;
   OrtEnv* env = nullptr;
   check(api, api.CreateEnvWithCustomLogger(forward_log, nullptr, logging_level(), "vila4j", &env), "ONNX Runtime environment");
   Handle<OrtEnv> owned(env, api.ReleaseEnv);
   check(api, api.DisableTelemetryEvents(env), "ONNX Runtime telemetry");
   OrtCustomOpDomain* operators = make_custom_ops(api);
-  instance = new Environment{*search.library, owned.release(), operators};  // never deleted: plans may outlive every static object
+  instance = new Environment{*search.found, owned.release(), operators};  // never deleted: plans may outlive every static object
   return *instance;
 }
 

@@ -91,7 +91,7 @@ bool try_candidate(const std::string& origin, const std::string& candidate, Sear
   }
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
   if (api == nullptr) return miss("version " + version + " has no C API " + std::to_string(ORT_API_VERSION), true);
-  search.library = Library{resolved_path(symbol, file), version, api};
+  search.found = Library{resolved_path(symbol, file), version, api};
   library.keep();
   return true;
 }
@@ -125,8 +125,8 @@ Search process_library() {
   const std::lock_guard lock(mutex);
   if (loaded) return {loaded, {}};
   Search search = search_library(chosen_path);
-  if (!search.library) return search;
-  loaded = search.library;
+  if (!search.found) return search;
+  loaded = search.found;
   for (const Miss& miss : search.misses) {
     if (miss.place.starts_with("VILA_ONNXRUNTIME")) log(LogLevel::warn, miss.place, ": ", miss.reason, "; using ", loaded->path);
   }

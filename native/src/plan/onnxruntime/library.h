@@ -26,7 +26,7 @@ struct Miss {
 
 /// What a search found, and what it passed over.
 struct Search {
-  std::optional<Library> library;
+  std::optional<Library> found;
   std::vector<Miss> misses;
   /// Every miss in one line, with what to do about it.
   std::string advice() const;

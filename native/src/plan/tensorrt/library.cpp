@@ -79,7 +79,7 @@ bool try_folder(const std::string& origin, const std::string& folder, Search& se
   if (!parser.find("createNvOnnxParser_INTERNAL", found.create_parser)) return miss(parser_file, "lacks the functions of TensorRT's ONNX parser");
   found.path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_builder), library_file);
   found.parser_path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_parser), parser_file);
-  search.library = std::move(found);
+  search.found = std::move(found);
   library.keep();
   parser.keep();
   return true;

@@ -35,7 +35,7 @@ struct Miss {
 
 /// What a search found, and what it passed over.
 struct Search {
-  std::optional<Library> library;
+  std::optional<Library> found;
   std::vector<Miss> misses;
   /// What to do about the misses.
   static std::string advice();

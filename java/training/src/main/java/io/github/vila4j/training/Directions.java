@@ -48,6 +48,7 @@ final class Directions {
     return Arrays.stream(parts).flatMap(Arrays::stream).toArray(double[][]::new);
   }
 
+  /** Each direction, longer. */
   static double[][] times(double[][] directions, double scale) {
     return Arrays.stream(directions).map(d -> Arrays.stream(d).map(x -> scale * x).toArray()).toArray(double[][]::new);
   }

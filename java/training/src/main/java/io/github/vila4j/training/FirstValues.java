@@ -18,6 +18,8 @@ final class FirstValues {
   static final double CONSTANT = 0.5;
   /** How much rows of one word have in common. */
   private static final double SHARED = 0.8;
+  /** How much counts and changes, which are small, are enlarged where they are read. */
+  private static final double ENLARGED = 5;
 
   private final ModelShape shape;
   private final PropertyWords words;
@@ -77,10 +79,10 @@ final class FirstValues {
       see.squares(0, Arrays.copyOfRange(differences, 1, differences.length), Arrays.copyOf(words.kinds(), changes.length), changes);
       see.mean(1, lookUps, counted, means);
       see.count(1, counted, means, number[0]);
-      double[][] compare = joined(differences, Directions.times(changes, 5));
+      double[][] compare = joined(differences, Directions.times(changes, ENLARGED));
       see.meanOfLater(2, lookUps, differences[0], compare, directions.apart(compare.length, taken));
-      // Text holds no differences: there is room for what it asks for.
-      double[][] recent = Arrays.copyOf(joined(Directions.times(number, 5), properties), Math.min(1 + properties.length, d));
+      // What text asks for takes the place of differences, which it holds only where an image stood sixteen tokens before.
+      double[][] recent = Arrays.copyOf(joined(Directions.times(number, ENLARGED), properties), Math.min(1 + properties.length, d));
       see.recent(2, lookUps - 1, properties, recent, Arrays.copyOf(differences, recent.length));
       see.match(3, lookUps - 1, Arrays.copyOfRange(differences, 1, 1 + words.asked()), properties);
     }

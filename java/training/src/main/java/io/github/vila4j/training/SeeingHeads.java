@@ -28,8 +28,9 @@ final class SeeingHeads {
   private static final double RECENT = 25;
   /** The angle that the heads of recent tokens turn by a token, about. */
   private static final double NEAR = 0.06;
-  /** How strongly image tokens are preferred to text. */
+  /** How strongly image tokens are preferred to text, as a query and as a key. */
   private static final double SEEN = 3;
+  private static final double SEEN_KEY = 30;
   /** How strongly text that names a property is preferred to other text. */
   private static final double NAMED = 2.5;
   /** The size of what is asked for. */
@@ -187,7 +188,7 @@ final class SeeingHeads {
       slow[i] = d / 2 - 1 - i / 2 + i % 2 * (d / 2);
     }
     heads.clearQueriesAndKeys();
-    heads.key(slow[0], image, 10 * SEEN);
+    heads.key(slow[0], image, SEEN_KEY);
     heads.queries(slow[0], constant, SEEN);
     for (int i = 0; i < Math.min(asked.length, d - 1); i++) {
       heads.key(slow[1 + i], properties[i], MATCHES);

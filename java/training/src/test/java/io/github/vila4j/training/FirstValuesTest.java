@@ -9,14 +9,13 @@ import io.github.vila4j.shapes.Split;
 import io.github.vila4j.shapes.Task;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AbstractTensor;
 import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -53,20 +52,6 @@ class FirstValuesTest {
     return states;
   }
 
-  private static double correlation(float[] a, float[] b) {
-    double meanA = IntStream.range(0, a.length).mapToDouble(i -> a[i]).average().orElseThrow();
-    double meanB = IntStream.range(0, b.length).mapToDouble(i -> b[i]).average().orElseThrow();
-    double ab = 0;
-    double aa = 0;
-    double bb = 0;
-    for (int i = 0; i < a.length; i++) {
-      ab += (a[i] - meanA) * (b[i] - meanB);
-      aa += (a[i] - meanA) * (a[i] - meanA);
-      bb += (b[i] - meanB) * (b[i] - meanB);
-    }
-    return ab / Math.sqrt(aa * bb);
-  }
-
   /**
    * How well a count is a linear function of the states: the correlation with what a ridge regression over the first items says
    * of the others.
@@ -88,8 +73,9 @@ class FirstValuesTest {
       Tensor squares = x.t().matmul(x);
       Tensor ridge = torch.eye(size).mul(new Scalar(RIDGE)).mul(squares.trace()).div(new Scalar((double) size));
       Tensor solution = torch.linalg_solve(squares.add(ridge), x.t().matmul(y.narrow(0, 0, LEARNT)));
-      float[] said = Weights.toArray(all.narrow(0, LEARNT, ASKED).matmul(solution).contiguous());
-      return correlation(said, Arrays.copyOfRange(values, LEARNT, LEARNT + ASKED));
+      Tensor said = all.narrow(0, LEARNT, ASKED).matmul(solution);
+      Tensor both = torch.cat(new TensorVector(said, y.narrow(0, LEARNT, ASKED)), 1);
+      return Weights.toArray(torch.corrcoef(both.t()).contiguous())[1];
     }
   }
 
