@@ -303,7 +303,7 @@ class VILA_API Completion {
 };
 
 /// Receives the answer as it grows. Called from the thread inside Session::generate. While it does not return, its own request
-/// pauses, and the others of the model go on.
+/// pauses but keeps its place among LoadOptions::max_requests: the others that are computed at once go on, those that wait wait on.
 class VILA_API TokenListener {
  public:
   virtual ~TokenListener();
@@ -330,7 +330,7 @@ class VILA_API LoadOptions {
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.
-  /// Those at once share each decode step, and each holds its session's KV cache.
+  /// Those at once share each decode step (int8 and int4; in fp32 they take turns), and each holds its session's KV cache.
   int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
   std::string prompt_template;        ///< empty: the checkpoint's own

@@ -153,7 +153,7 @@ Value CpuDialect::begin_decoder(const DecoderShape& shape) {
   if (shape.cache == DType::f32 && !attention_rotates()) {  // The positions of this step: seqlens_k + 1 - length + (0 .. length-1), int64 [batch, length].
     const Value length = node("Shape", {embeds}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
     const Value range = node("Range", {node("Squeeze", {integers({0})}), node("Squeeze", {length}), node("Squeeze", {integers({1})})});
-    const Value total = add(node("Cast", {names::kSeqlensK}, {{"to", static_cast<int64_t>(onnx::DataType::int64)}}), integers({1}));
+    const Value total = add(cast(names::kSeqlensK, DType::i64), integers({1}));
     positions_ = add(node("Unsqueeze", {node("Sub", {total, length}), integers({1})}), range);
   }
   return reshape(embeds, {-1, shape.hidden});

@@ -9,20 +9,6 @@
 
 namespace vila::graph {
 
-namespace {
-
-onnx::DataType onnx_type(DType type) {
-  switch (type) {
-    case DType::f32: return onnx::DataType::float32;
-    case DType::f16: return onnx::DataType::float16;
-    case DType::bf16: return onnx::DataType::bfloat16;
-    case DType::i64: return onnx::DataType::int64;
-    default: fail(ErrorCode::internal, "graph: no conversion to ", name_of(type));
-  }
-}
-
-}  // namespace
-
 Dialect::Dialect(std::string graph_name, DType compute) : compute_(compute) { graph_.name = std::move(graph_name); }
 
 Value Dialect::input(const std::string& name, DType dtype, std::vector<Dim> shape) {

@@ -149,7 +149,7 @@ class Dialect {
   Value cast(const Value& x, DType to);
   /// A tensor of the checkpoint as it is stored.
   Value stored(const TensorRef& tensor);
-  /// A uint8 tensor read as `type` with `shape` elements.
+  /// A uint8 tensor whose bytes are elements of `type`, as many as `shape` has (two int4 a byte).
   Value stored(const TensorRef& tensor, PackedType type, std::vector<int64_t> shape);
   /// Throws unsupported unless the tensor is fp32, fp16 or bf16.
   static void check_float(const TensorRef& tensor);

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "common/dtype.h"
+
 namespace vila::graph::onnx {
 
 /// Numbers of this file's vintage: ONNX 1.16, the first that knows 4-bit types. ONNX Runtime refuses only newer ones than its own.
@@ -38,3 +40,10 @@ enum class DataType : int32_t {
 };
 
 }  // namespace vila::graph::onnx
+
+namespace vila::graph {
+
+/// ONNX's number of an element type.
+onnx::DataType onnx_type(DType type);
+
+}  // namespace vila::graph

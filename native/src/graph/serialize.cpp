@@ -10,11 +10,8 @@
 #include "graph/onnx_schema.h"
 
 namespace vila::graph {
-namespace {
 
-using protozero::pbf_builder;
-
-onnx::DataType data_type(DType type) {
+onnx::DataType onnx_type(DType type) {
   switch (type) {
     case DType::f32: return onnx::DataType::float32;
     case DType::f16: return onnx::DataType::float16;
@@ -29,9 +26,13 @@ onnx::DataType data_type(DType type) {
   fail(ErrorCode::internal, "graph: no ONNX type for ", static_cast<int>(type));
 }
 
+namespace {
+
+using protozero::pbf_builder;
+
 onnx::DataType data_type(const Initializer& initializer) {
   switch (initializer.packed) {
-    case PackedType::none: return data_type(initializer.dtype);
+    case PackedType::none: return onnx_type(initializer.dtype);
     case PackedType::float8_e4m3: return onnx::DataType::float8e4m3fn;
     case PackedType::int4: return onnx::DataType::int4;
   }
@@ -116,7 +117,7 @@ void write_value_info(pbf_builder<onnx::GraphField>& graph, onnx::GraphField fie
   out.add_string(onnx::ValueInfoField::name, value.name);
   pbf_builder<onnx::Type> type(out, onnx::ValueInfoField::type);
   pbf_builder<onnx::TensorType> tensor(type, onnx::Type::tensor_type);
-  tensor.add_int32(onnx::TensorType::elem_type, number(data_type(value.dtype)));
+  tensor.add_int32(onnx::TensorType::elem_type, number(onnx_type(value.dtype)));
   // As a whole, because an empty sub-message under construction is dropped: a scalar would have no shape instead of an empty one.
   tensor.add_message(onnx::TensorType::shape, shape);
 }

@@ -94,7 +94,7 @@ void Scheduler::compute(std::deque<Work*>& queue, Work& work) {
   std::unique_lock lock(mutex_);
   queue.push_back(&work);
   const bool token = &queue == &tokens_;
-  slot.prompt_ = !slot.decoding_ || Clock::now() <= slot.answered_ + patience_;
+  slot.punctual_ = !slot.decoding_ || Clock::now() <= slot.answered_ + patience_;
   slot.decoding_ = token;
   slot.awaited_ = false;
   while (work.state != Work::State::done) {
@@ -181,7 +181,7 @@ void Scheduler::end_turn(const std::vector<Work*>& turn, Clock::duration took) {
     step_end_ = now;
     patience_ = std::clamp<Clock::duration>(took / kPatienceShare, kLeastPatience, kMostPatience);
     for (Slot* slot : slots_) {  // Who was not back for this step was waited for in vain.
-      if (slot->awaited_) slot->prompt_ = slot->awaited_ = false;
+      if (slot->awaited_) slot->punctual_ = slot->awaited_ = false;
     }
   } else {
     owed_ = tokens_.size();
@@ -190,7 +190,7 @@ void Scheduler::end_turn(const std::vector<Work*>& turn, Clock::duration took) {
     work->state = Work::State::done;
     if (!tokens) continue;
     work->slot.answered_ = now;
-    work->slot.awaited_ = work->slot.prompt_;
+    work->slot.awaited_ = work->slot.punctual_;
   }
 }
 

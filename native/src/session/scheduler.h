@@ -18,8 +18,8 @@ namespace vila {
 /// Turns of the language plan. One turn is either the next token of every request that waits for one (a joined step, where the plan
 /// takes several sequences; else of one request), or one chunk of one prompt.
 ///
-/// Fairness: with both kinds waiting, every request that waits for a token gets it before the next chunk runs; chunks of several
-/// prompts take turns. A joined step waits a moment for requests that had a token in the last one and are choosing the next, no
+/// Fairness: after a chunk, every request that waited for a token when it ended gets it before the next chunk runs; chunks of
+/// several prompts take turns. A joined step waits a moment for requests that had a token in the last one and are choosing the next, no
 /// longer than a fraction of what a step takes, and only for those that were back in time before: so a request whose listener is
 /// slow, or blocks, sits out, and the others go on.
 ///
@@ -62,7 +62,7 @@ class Scheduler {
     plan::StopSource& stop_;
     const Slot* const outer_;     ///< of this thread, when this one was made
     bool decoding_ = false;       ///< its last step was a token
-    bool prompt_ = true;          ///< it came back in time for its last step
+    bool punctual_ = true;          ///< it came back in time for its last step
     bool awaited_ = false;        ///< it had a token in the last joined step and is expected back in time
     Clock::time_point answered_;  ///< when it had its last token
   };

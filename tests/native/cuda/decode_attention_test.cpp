@@ -7,7 +7,6 @@
 #include <random>
 
 #include "cuda/device.h"
-#include "cuda/round_bf16.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
@@ -23,7 +22,7 @@ struct Case {
   std::vector<int32_t> lengths, slots;  ///< slots may be empty: request b has slot b
 };
 
-uint16_t rounded(DType type, float value) { return type == DType::f16 ? to_f16(value) : round_bf16(value); }
+uint16_t rounded(DType type, float value) { return type == DType::f16 ? to_f16(value) : to_bf16(value); }
 float widened(DType type, uint16_t bits) { return type == DType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits); }
 
 /// Numbers of one step. Rows that no request may see are NaN.

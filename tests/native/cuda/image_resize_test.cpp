@@ -6,7 +6,6 @@
 #include <random>
 
 #include "cuda/device.h"
-#include "cuda/round_bf16.h"
 #include "image/tiling.h"
 #include "support/npy.h"
 
@@ -117,7 +116,7 @@ TEST_CASE("tiles in fp32, fp16 and bf16") {
   std::vector<uint16_t> halves, brains;
   for (const float value : expected) {
     halves.push_back(to_f16(value));
-    brains.push_back(round_bf16(value));
+    brains.push_back(to_bf16(value));
   }
   CHECK(f16.read() == halves);
   CHECK(bf16.read() == brains);

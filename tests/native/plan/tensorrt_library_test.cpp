@@ -60,7 +60,7 @@ TEST_CASE("TensorRT: another major version, a stranger and a library alone are r
 TEST_CASE("TensorRT: the variable comes first, JavaCPP's unpacked jar last, newest first") {
   const TempDir home;
   const Variable variable("VILA_TENSORRT", kOld), user("HOME", home.path().string());
-  for (const char* version : {"11.1-1.5.13", "11.2-1.5.14"}) {
+  for (const char* version : {"11.2-1.5.14", "11.10-1.5.16", "11.9-1.5.15"}) {
     const fs::path folder = home / (std::string(".javacpp/cache/tensorrt-") + version + "-linux-x86_64-redist.jar/org/bytedeco/tensorrt/linux-x86_64");
     fs::create_directories(folder);
     fs::copy(kGood, folder);
@@ -71,6 +71,6 @@ TEST_CASE("TensorRT: the variable comes first, JavaCPP's unpacked jar last, newe
   CHECK(search.misses[0].place == "VILA_TENSORRT " + kOld + "/libnvinfer.so.11");
   if (search.misses.size() == 2) {  // the system has none
     CHECK(search.misses[1].place == "the system's libnvinfer.so.11");
-    CHECK(search.found->path.find("tensorrt-11.2-1.5.14") != std::string::npos);
+    CHECK(search.found->path.find("tensorrt-11.10-1.5.16") != std::string::npos);
   }
 }

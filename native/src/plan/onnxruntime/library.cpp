@@ -35,37 +35,6 @@ std::string own_folder() {
   return slash == std::string::npos ? std::string() : file.substr(0, slash);
 }
 
-std::string resolved_path(void* symbol, const std::string& fallback) {
-  Dl_info info{};
-  if (::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return fallback;
-  return info.dli_fname;
-}
-
-/// The dynamic loader's reason, without the path it repeats.
-std::string loader_reason(const std::string& file) {
-  const char* error = ::dlerror();
-  std::string reason = error != nullptr ? error : "unknown reason";
-  const std::string prefix = file + ": ";
-  if (reason.compare(0, prefix.size(), prefix) == 0) reason.erase(0, prefix.size());
-  return reason;
-}
-
-/// Closes the library unless it is kept.
-class OpenLibrary {
- public:
-  explicit OpenLibrary(void* handle) : handle_(handle) {}
-  ~OpenLibrary() {
-    if (handle_ != nullptr) ::dlclose(handle_);
-  }
-  OpenLibrary(const OpenLibrary&) = delete;
-  OpenLibrary& operator=(const OpenLibrary&) = delete;
-  void* get() const { return handle_; }
-  void keep() { handle_ = nullptr; }
-
- private:
-  void* handle_;
-};
-
 /// Opens one candidate; false with the miss recorded.
 bool try_candidate(const std::string& origin, const std::string& candidate, Search& search) {
   std::string file = candidate;
@@ -78,11 +47,11 @@ bool try_candidate(const std::string& origin, const std::string& candidate, Sear
     if (::stat(file.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) file += std::string("/") + kFileName;
     if (::stat(file.c_str(), &status) != 0) return miss(errno == ENOENT ? "no such file" : std::strerror(errno));
   }
-  OpenLibrary library(::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
-  if (library.get() == nullptr) return miss(loader_reason(file));
-  void* symbol = ::dlsym(library.get(), "OrtGetApiBase");
-  if (symbol == nullptr) return miss("exports no OrtGetApiBase: not ONNX Runtime");
-  const OrtApiBase* base = reinterpret_cast<const OrtApiBase*(ORT_API_CALL*)()>(symbol)();
+  OpenLibrary library(file);
+  if (!library.is_open()) return miss(library.reason());
+  const OrtApiBase*(ORT_API_CALL * api_base)() = nullptr;
+  if (!library.find("OrtGetApiBase", api_base)) return miss("exports no OrtGetApiBase: not ONNX Runtime");
+  const OrtApiBase* base = api_base();
   const std::string version = base->GetVersionString();
   // The version is compared before GetApi() is asked: for an API it does not have, GetApi() writes to the standard error stream.
   int major = 0, minor = 0;
@@ -91,7 +60,7 @@ bool try_candidate(const std::string& origin, const std::string& candidate, Sear
   }
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
   if (api == nullptr) return miss("version " + version + " has no C API " + std::to_string(ORT_API_VERSION), true);
-  search.found = Library{resolved_path(symbol, file), version, api};
+  search.found = Library{library_of(reinterpret_cast<const void*>(api_base), file), version, api};
   library.keep();
   return true;
 }
@@ -99,9 +68,7 @@ bool try_candidate(const std::string& origin, const std::string& candidate, Sear
 }  // namespace
 
 std::string Search::advice() const {
-  std::string text;
-  for (const Miss& miss : misses) text += (text.empty() ? "tried " : "; ") + miss.place + ": " + miss.reason;
-  return text + ". Put " + kFileName + " 1." + std::to_string(ORT_API_VERSION) +
+  return listed(misses) + ". Put " + kFileName + " 1." + std::to_string(ORT_API_VERSION) +
          " or newer (Linux x86-64) beside the native library of vila4j, or name it in VILA_ONNXRUNTIME";
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "plan/open_library.h"
+
 namespace vila::plan::onnxruntime {
 
 /// An opened ONNX Runtime. It stays loaded until the process ends: its threads and its environment cannot be unloaded safely.
@@ -15,13 +17,6 @@ struct Library {
   std::string path;             ///< as resolved by the dynamic loader
   std::string version;          ///< "1.28.0"
   const OrtApi* api = nullptr;  ///< of the version of the headers this was built with
-};
-
-/// A place that was tried in vain.
-struct Miss {
-  std::string place;            ///< how it came to be tried, and the path
-  std::string reason;
-  bool too_old = false;         ///< an ONNX Runtime, but older than the headers this was built with
 };
 
 /// What a search found, and what it passed over.

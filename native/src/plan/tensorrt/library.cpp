@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/tensorrt/library.h"
 
-#include <dlfcn.h>
+#include <string.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,40 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kInsideJar = "org/bytedeco/tensorrt/linux-x86_64";
-
-/// Closes a library unless it is kept.
-class OpenLibrary {
- public:
-  explicit OpenLibrary(const std::string& file) : handle_(::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ != nullptr) return;
-    const char* error = ::dlerror();
-    reason_ = error != nullptr ? error : "unknown reason";
-    const std::string prefix = file + ": ";  // which the place says already
-    if (reason_.starts_with(prefix)) reason_.erase(0, prefix.size());
-  }
-  ~OpenLibrary() {
-    if (handle_ != nullptr) ::dlclose(handle_);
-  }
-  OpenLibrary(const OpenLibrary&) = delete;
-  OpenLibrary& operator=(const OpenLibrary&) = delete;
-  bool is_open() const { return handle_ != nullptr; }
-  const std::string& reason() const { return reason_; }
-  template <typename Function>
-  bool find(const char* name, Function& function) const {
-    function = reinterpret_cast<Function>(::dlsym(handle_, name));
-    return function != nullptr;
-  }
-  /// The file that was opened.
-  static std::string path_of(void* symbol, const std::string& fallback) {
-    Dl_info info{};
-    return ::dladdr(symbol, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : fallback;
-  }
-  void keep() { handle_ = nullptr; }
-
- private:
-  void* handle_;
-  std::string reason_;
-};
 
 /// Opens the libraries of one folder (empty: the dynamic loader's search); false with the miss recorded.
 bool try_folder(const std::string& origin, const std::string& folder, Search& search) {
@@ -76,9 +42,11 @@ bool try_folder(const std::string& origin, const std::string& folder, Search& se
   // After libnvinfer, which it needs: its own search may not find what was opened from another folder, an open library it does.
   OpenLibrary parser(parser_file);
   if (!parser.is_open()) return miss(parser_file, parser.reason());
-  if (!parser.find("createNvOnnxParser_INTERNAL", found.create_parser)) return miss(parser_file, "lacks the functions of TensorRT's ONNX parser");
-  found.path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_builder), library_file);
-  found.parser_path = OpenLibrary::path_of(reinterpret_cast<void*>(found.create_parser), parser_file);
+  if (!parser.find("createNvOnnxParser_INTERNAL", found.create_parser)) {
+    return miss(parser_file, "lacks the functions of TensorRT's ONNX parser");
+  }
+  found.path = library_of(reinterpret_cast<const void*>(found.create_builder), library_file);
+  found.parser_path = library_of(reinterpret_cast<const void*>(found.create_parser), parser_file);
   search.found = std::move(found);
   library.keep();
   parser.keep();
@@ -93,9 +61,12 @@ std::vector<std::string> jar_folders() {
   std::error_code error;
   for (fs::directory_iterator entry(fs::path(home) / ".javacpp/cache", error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.starts_with("tensorrt-") && name.ends_with("-linux-x86_64-redist.jar")) folders.push_back((entry->path() / kInsideJar).string());
+    if (name.starts_with("tensorrt-") && name.ends_with("-linux-x86_64-redist.jar")) {
+      folders.push_back((entry->path() / kInsideJar).string());
+    }
   }
-  std::sort(folders.rbegin(), folders.rend());
+  // Versions by number: 11.10 is newer than 11.2.
+  std::sort(folders.begin(), folders.end(), [](const auto& a, const auto& b) { return ::strverscmp(a.c_str(), b.c_str()) > 0; });
   return folders;
 }
 
@@ -108,9 +79,7 @@ std::string Search::advice() {
 }
 
 std::string Search::all_misses() const {
-  std::string text;
-  for (const Miss& miss : misses) text += (text.empty() ? "tried " : "; ") + miss.place + ": " + miss.reason;
-  return text + "; " + advice();
+  return listed(misses) + "; " + advice();
 }
 
 Search search_library(const std::string& folder) {

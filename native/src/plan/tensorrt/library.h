@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "plan/open_library.h"
+
 namespace vila::plan::tensorrt {
 
 /// The major version whose headers the backend is written for; no other is taken, because TensorRT's C++ interfaces change with it.
@@ -25,12 +27,6 @@ struct Library {
   void* (*create_runtime)(void* logger, int32_t version) = nullptr;
   void* (*create_refitter)(void* engine, void* logger, int32_t version) = nullptr;
   void* (*create_parser)(void* network, void* logger, int version) = nullptr;
-};
-
-/// A place that was tried in vain.
-struct Miss {
-  std::string place;  ///< how it came to be tried, and the path
-  std::string reason;
 };
 
 /// What a search found, and what it passed over.

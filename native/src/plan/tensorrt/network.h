@@ -30,9 +30,6 @@ class Network {
   /// refuses a node.
   Network(const Library& library, const std::string& onnx, const std::string& label);
 
-  nvinfer1::IBuilder& builder() { return *builder_; }
-  nvinfer1::INetworkDefinition& definition() { return *definition_; }
-  Logger& logger() { return *logger_; }
   std::vector<NetworkTensor> inputs() const;
   std::vector<NetworkTensor> outputs() const;
 

@@ -15,8 +15,9 @@ import java.util.function.BooleanSupplier;
  * An answer as it grows, computed in a thread of its own. To be read once, by one thread, and closed; {@link #cancel()} may be
  * called from any thread.
  *
- * <p>A reader that is slow holds up nobody else: generation pauses while 256 tokens wait to be read, and other requests of the
- * model go on. {@link #completion()} lifts the bound, since it waits for the end.
+ * <p>Generation pauses while 256 tokens wait to be read, and the other requests that are computed meanwhile go on. A reader that is
+ * slow keeps its place among {@link LoadOptions.Builder#maxRequests maxRequests}: requests that wait for a place wait on.
+ * {@link #completion()} lifts the bound, since it waits for the end.
  *
  * <pre>{@code
  * try (TokenStream stream = session.stream(prompt, options)) {

@@ -227,7 +227,7 @@ final class Bench extends BaseCommand {
     return ownHead && !info.precision().startsWith("fp32") ? table + table / 16 : 0;
   }
 
-  private static GenerationOptions.Builder options(int maxNewTokens) {
+  static GenerationOptions.Builder options(int maxNewTokens) {
     return GenerationOptions.builder().maxNewTokens(maxNewTokens).ignoreEos(true);
   }
 

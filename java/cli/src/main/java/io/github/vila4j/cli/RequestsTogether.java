@@ -42,7 +42,7 @@ final class RequestsTogether implements AutoCloseable {
   double tokensPerSecond(int count, int tokens) {
     while (sessions.size() < count) {
       sessions.add(model.newSession());
-      sessions.get(sessions.size() - 1).generate(prompt, options(1));
+      sessions.get(sessions.size() - 1).generate(prompt, Bench.options(1).build());
     }
     long[][] times = new long[count][tokens + 1];
     ExecutorService threads = Executors.newFixedThreadPool(count);
@@ -57,7 +57,7 @@ final class RequestsTogether implements AutoCloseable {
                 () ->
                     session.generate(
                         prompt,
-                        options(tokens + 1),
+                        Bench.options(tokens + 1).build(),
                         token -> {
                           if (token.id() >= 0) {
                             mine[received[0]++] = System.nanoTime();
@@ -92,10 +92,6 @@ final class RequestsTogether implements AutoCloseable {
     long to = end;
     long tokens = Arrays.stream(times).flatMapToLong(Arrays::stream).filter(time -> time > from && time <= to).count();
     return tokens / Math.max((to - from) / 1e9, 1e-9);
-  }
-
-  private static GenerationOptions options(int maxNewTokens) {
-    return GenerationOptions.builder().maxNewTokens(maxNewTokens).ignoreEos(true).build();
   }
 
   @Override
