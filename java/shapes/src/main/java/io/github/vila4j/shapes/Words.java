@@ -14,7 +14,8 @@ public final class Words {
           "stop", "exit", "open", "sale", "menu", "taxi");
 
   /** Made-up labels. */
-  static final List<String> LABELS = labels();
+  /** Made-up words that stand for whatever a prompt's examples say. */
+  public static final List<String> LABELS = labels();
 
   /** What counts images. */
   static final List<String> ORDINALS = List.of("first", "second", "third", "fourth", "fifth");

@@ -4,6 +4,7 @@ package io.github.vila4j.training;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.ToDoubleFunction;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AbstractTensor;
 import org.bytedeco.pytorch.AutoGradMode;
@@ -21,7 +22,7 @@ final class AdamW implements AutoCloseable {
   private static final double CLIP = 1;
 
   /** A weight that is changed: its values, their mean and mean square gradients. */
-  private record Slot(Weights.Entry entry, Tensor value, Tensor mean, Tensor square) {
+  private record Slot(Weights.Entry entry, double pace, Tensor value, Tensor mean, Tensor square) {
     boolean decays() {
       return entry.shape().length > 1;
     }
@@ -32,7 +33,8 @@ final class AdamW implements AutoCloseable {
   private final List<Slot> slots = new ArrayList<>();
   private int steps;
 
-  AdamW(Weights weights, Set<Part> parts) {
+  /** {@code pace} is a weight's part of the rate. */
+  AdamW(Weights weights, Set<Part> parts, ToDoubleFunction<Weights.Entry> pace) {
     long length = weights.flat().numel();
     try (PointerScope scope = new PointerScope()) {
       mean = AbstractTensor.create(new float[(int) length], length);
@@ -41,7 +43,7 @@ final class AdamW implements AutoCloseable {
       square.retainReference();
       for (Weights.Entry entry : weights.entries()) {
         if (parts.contains(entry.part())) {
-          slots.add(new Slot(entry, part(weights.flat(), entry), part(mean, entry), part(square, entry)));
+          slots.add(new Slot(entry, pace.applyAsDouble(entry), part(weights.flat(), entry), part(mean, entry), part(square, entry)));
         }
       }
     }
@@ -67,7 +69,7 @@ final class AdamW implements AutoCloseable {
       throw new IllegalStateException("the gradient is not finite at step " + steps);
     }
     double clip = Math.min(1, CLIP / (norm + 1e-6));
-    workers.each(slots.size(), i -> change(slots.get(i), views.get(0), rate, clip));
+    workers.each(slots.size(), i -> change(slots.get(i), views.get(0), rate * slots.get(i).pace, clip));
     return norm;
   }
 

@@ -106,7 +106,8 @@ final class Batches implements AutoCloseable {
   private Batch scenes(int number) {
     List<Scene> scenes = new ArrayList<>();
     for (int i = 0; i < recipe.images() / 2; i++) {
-      scenes.add(items(number, i).scene(6));
+      Items items = items(number, i);
+      scenes.add(i % 2 == 0 ? items.scene(6) : items.counted(1).scenes().get(0));
     }
     return Batch.ofScenes(scenes, stage.kind() == Stage.Kind.PATCHES ? scenes.size() / 2 : 0, shape, tokenizer);
   }

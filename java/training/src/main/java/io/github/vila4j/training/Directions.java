@@ -62,9 +62,12 @@ final class Directions {
   }
 
   static void remove(double[] vector, double[] direction) {
-    double part = dot(vector, direction);
+    add(vector, direction, -dot(vector, direction));
+  }
+
+  static void add(double[] vector, double[] direction, double scale) {
     for (int i = 0; i < vector.length; i++) {
-      vector[i] -= part * direction[i];
+      vector[i] += scale * direction[i];
     }
   }
 

@@ -4,10 +4,11 @@ package io.github.vila4j.training;
 import static io.github.vila4j.training.Directions.joined;
 
 import io.github.vila4j.shapes.Rng;
+import io.github.vila4j.training.SeeingHeads.Answer;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * First values of the language model: rows of the table in which the properties of things have directions of their own, and heads that
@@ -20,6 +21,24 @@ final class FirstValues {
   private static final double SHARED = 0.8;
   /** How much counts and changes, which are small, are enlarged where they are read. */
   private static final double ENLARGED = 5;
+  /** How many blocks have first values. */
+  private static final int BLOCKS = 4;
+  /** The part of the rate that is taken of these, and of the rows of words: steps as large as others' take them apart. */
+  private static final double BLOCKS_PACE = 0.05;
+  private static final double WORDS_PACE = 0.15;
+  /** How many dimensions made-up labels have for themselves. */
+  private static final int LABELS = 20;
+  /** How much a token that says nothing counts, in parts of one that says how many are alike. */
+  private static final double NONE = 0.12;
+  /** How much of what came is enlarged. */
+  private static final double CAME = 1.5;
+  /** What takes the amounts of change of other kinds away where a thing moved. */
+  private static final double MOVED = -2;
+  /** The least amount of change that is different, in parts of the constant. */
+  private static final double LEAST = 1;
+
+  /** The size of what is said of two images. */
+  private static final double COMPARES = 2;
 
   private final ModelShape shape;
   private final PropertyWords words;
@@ -33,35 +52,68 @@ final class FirstValues {
     constant = directions.any();
   }
 
+  /** A weight's part of the rate of training. */
+  static double pace(Weights.Entry entry) {
+    if (entry.part() == Part.WORDS || entry.name().equals("model.embed_tokens.weight")) {
+      return WORDS_PACE;
+    }
+    boolean inBlock = entry.part() == Part.LLM && entry.name().startsWith("model.layers.");
+    return inBlock && Integer.parseInt(entry.name().split("\\.")[2]) < BLOCKS ? BLOCKS_PACE : 1;
+  }
+
   /** Changes the first values of the table, of the words of images, and of the first blocks. */
   void write(float[] values, List<Weights.Entry> entries) {
     Matrix table = Matrix.of(values, entries, Part.LLM, "model.embed_tokens.weight");
-    double[][] properties = rows(table);
+    double[][] rows = rows(table);
+    double[][] properties = Arrays.copyOf(rows, Math.min(words.same().size(), rows.length));
+    double[][] asking = Arrays.copyOfRange(rows, properties.length, rows.length);
     int d = shape.headDim();
     boolean sees = shape.kvHeads() >= 3 && shape.heads() >= 2 * shape.kvHeads() && properties.length > 0;
-    double[] blank = sees ? takeApart(table, words.blank(), properties) : null;
-    double[][] counted = Arrays.copyOf(properties, Math.min(words.counted(), properties.length));
-    double[][] known = sees ? joined(new double[][] {constant, blank}, properties) : new double[][] {constant};
-    double[][] means = directions.apart(counted.length, known);
+    double[] blank = sees ? takeApart(table, words.blank(), rows) : null;
+    double[][] known = sees ? joined(new double[][] {constant, blank}, rows) : new double[][] {constant};
     double[][] compared = sees ? joined(new double[][] {blank}, properties) : new double[0][];
-    double[][] differences = directions.apart(Math.min(compared.length, d), joined(known, means));
+    double[][] differences = directions.apart(Math.min(compared.length, d), known);
     int kinds = sees ? Math.min(words.kinds().length, d - differences.length) : 0;
-    double[][] changes = directions.apart(kinds, joined(known, means, differences));
-    double[][] number = directions.apart(sees ? 1 : 0, joined(known, means, differences, changes));
-    double[][] own = joined(means, differences, changes, number);
-    putIntoWords(Matrix.of(values, entries, Part.WORDS, "weight"), table, own, properties);
-
-    double[][] taken = joined(known, own);
+    double[][] changes = directions.apart(kinds, joined(known, differences));
+    double[][] asks = directions.apart(asking.length, joined(known, differences, changes));
+    double[][] later = directions.apart(kinds + (sees ? 1 : 0), joined(known, differences, changes, asks));
+    // What says that nothing was found, what the last token of an image has, and those that say nothing.
+    double[][] marks = directions.apart(sees ? 3 : 0, joined(known, differences, changes, asks, later));
+    double[][] labels = directions.apart(sees ? LABELS : 0, joined(known, differences, changes, asks, later, marks));
+    double[][] own = joined(differences, changes, asks, later, marks, labels);
+    double[][] imageBefore = directions.apart(sees ? Math.min(LookUpHeads.compares(shape), properties.length) : 0, joined(known, own));
+    double[][] alike = directions.apart(sees ? ToldImages.ALIKE * ToldImages.MOST_ALIKE : 0, joined(known, own, imageBefore));
+    double[][] labelled = Arrays.stream(words.labels()).mapToObj(table::row).toArray(double[][]::new);
+    clear(table, own);
+    for (int i = 0; i < labelled.length; i++) {
+      double[] row = new double[shape.hidden()];
+      for (double[] direction : labels) {
+        Directions.add(row, direction, Directions.dot(labelled[i], direction));
+      }
+      set(table, words.labels()[i], row);
+      table.scale(words.labels()[i], 1, (float) (1 / Math.sqrt(Directions.dot(row, row))));
+      table.add(words.labels()[i], constant, CONSTANT);
+    }
+    Matrix said = Matrix.of(values, entries, Part.WORDS, "weight");
+    putIntoWords(said, table, joined(own, imageBefore, alike));
+    double[][] taken = joined(known, own, imageBefore, alike);
+    for (int i = 0; i < alike.length; i++) {
+      set(said, words.alike()[i / ToldImages.MOST_ALIKE][i % ToldImages.MOST_ALIKE], alike[i]);
+    }
+    if (sees) {
+      set(said, words.all(), marks[1]);
+      set(said, words.nothing(), marks[2]);
+    }
     int lookUps = sees ? shape.kvHeads() - 1 : shape.kvHeads();
     double[][] written = directions.apart(Math.min(lookUps * d, shape.hidden() - taken.length), taken);
-    for (int block = 0; sees && block < 2; block++) {
+    for (int block = 0; sees && block < Math.min(BLOCKS, shape.layers()); block++) {
       for (String name : List.of("self_attn.o_proj.weight", "mlp.down_proj.weight")) {
         Matrix.of(values, entries, Part.LLM, "model.layers." + block + "." + name).removeOutputs(taken);
       }
     }
     LookUpHeads lookUp = new LookUpHeads(values, entries, shape, constant);
-    for (int block = 0; block + 1 < Math.min(4, shape.layers()); block += 2) {
-      int groups = block == 0 ? lookUps : (lookUps + 1) / 2;
+    for (int block = 0; block + 1 < Math.min(sees ? 2 : BLOCKS, shape.layers()); block += 2) {
+      int groups = sees ? 1 : block == 0 ? lookUps : (lookUps + 1) / 2;
       for (int group = 0; group < groups; group++) {
         double[][] read = directions.apart(d, constant);
         // What a group writes is kept apart from what other groups write.
@@ -70,36 +122,49 @@ final class FirstValues {
           to[i] = written[(group * d + i) % written.length];
         }
         lookUp.before(block, group, read, to);
-        lookUp.alike(block + 1, group, read, to, directions.apart(d, taken));
+        lookUp.alike(block + 1, group, read, to, directions.apart(Math.min(d, shape.hidden() - taken.length), taken), new double[shape.hidden()]);
       }
     }
     if (sees) {
       SeeingHeads see = new SeeingHeads(values, entries, shape, constant, blank);
+      // A label stands behind an image, of which the last token says what its things have in common.
+      double[][] common = Arrays.copyOf(properties, imageBefore.length);
+      lookUp.before(0, 1, common, imageBefore);
+      lookUp.alike(1, 1, common, imageBefore, labels, blank);
+      see.carry(3, 0, marks[1], labels);
       see.difference(0, lookUps, compared, differences);
       see.squares(0, Arrays.copyOfRange(differences, 1, differences.length), Arrays.copyOf(words.kinds(), changes.length), changes);
-      see.mean(1, lookUps, counted, means);
-      see.count(1, counted, means, number[0]);
-      double[][] compare = joined(differences, Directions.times(changes, ENLARGED));
-      see.meanOfLater(2, lookUps, differences[0], compare, directions.apart(compare.length, taken));
-      // What text asks for takes the place of differences, which it holds only where an image stood sixteen tokens before.
-      double[][] recent = Arrays.copyOf(joined(Directions.times(number, ENLARGED), properties), Math.min(1 + properties.length, d));
-      see.recent(2, lookUps - 1, properties, recent, Arrays.copyOf(differences, recent.length));
-      see.match(3, lookUps - 1, Arrays.copyOfRange(differences, 1, 1 + words.asked()), properties);
+      // What came has properties that were not there; what changed has lost some in their place.
+      double[] came = new double[shape.hidden()];
+      for (int i = 1; i <= words.kinds()[0]; i++) {
+        Directions.add(came, differences[i], CAME);
+      }
+      double[][] compare = joined(Directions.times(changes, ENLARGED), new double[][] {came});
+      see.meanOfLater(2, lookUps, differences[0], marks[1], changes, compare, later);
+      // What text asks for takes the place of differences, which only image tokens have.
+      double[][] asked = Arrays.copyOfRange(differences, 1, differences.length);
+      see.recent(2, lookUps - 1, new double[][][] {properties, asking}, new double[][][] {asked, asks});
+      see.answer(2, comparisons(table, asks, later), COMPARES);
+      see.match(3, lookUps - 1, Arrays.copyOf(asked, words.asked()), properties, marks[1]);
+      int[] counted = Arrays.copyOf(words.kinds(), ToldImages.ALIKE);
+      see.alike(3, lookUps, counted, asked, properties, marks, alike);
+      see.answer(3, answers(table, asks, properties, alike, marks), SeeingHeads.ANSWERS);
     }
   }
 
   /**
    * Sets the rows of the table: those of one word resemble each other, all others are at right angles to properties.
    *
-   * @return an orthonormal basis of the properties' rows, as many as a head has dimensions at most
+   * @return an orthonormal basis of the rows of properties and of words that ask for them, as many as a head has dimensions at most
    */
   private double[][] rows(Matrix table) {
-    double[][] properties = new double[Math.min(shape.headDim(), words.same().size())][];
+    List<int[]> named = Stream.concat(words.same().stream(), words.asking().stream()).toList();
+    double[][] properties = new double[Math.min(shape.headDim(), named.size())][];
     double[][] alone = {constant};
     int[] property = new int[shape.vocab()];
     Arrays.fill(property, -1);
     for (int n = 0; n < properties.length; n++) {
-      int[] same = words.same().get(n);
+      int[] same = named.get(n);
       properties[n] = Directions.rest(table.row(same[0]), alone, properties, n);
       for (int id : same) {
         property[id] = n;
@@ -108,7 +173,7 @@ final class FirstValues {
     for (int id = 0; id < shape.vocab(); id++) {
       double[] own = Directions.rest(table.row(id), alone, properties, properties.length);
       int n = property[id];
-      boolean isFirst = n >= 0 && words.same().get(n)[0] == id;
+      boolean isFirst = n >= 0 && named.get(n)[0] == id;
       table.scale(id, 1, 0);
       table.add(id, constant, CONSTANT);
       table.add(id, n < 0 ? own : properties[n], isFirst || n < 0 ? 1 : SHARED);
@@ -117,6 +182,81 @@ final class FirstValues {
       }
     }
     return properties;
+  }
+
+  /** What is said: a property or a number where it is found and its kind is asked for. */
+  private List<Answer> answers(Matrix table, double[][] asks, double[][] properties, double[][] alike, double[][] marks) {
+    List<Answer> answers = new ArrayList<>();
+    int property = 0;
+    for (int kind = 0; kind < Math.min(PropertyWords.COUNT, asks.length); kind++) {
+      for (int end = property + words.kinds()[kind]; property < end; property++) {
+        int[] same = words.same().get(property);
+        answers.add(new Answer(asks[kind], properties[property], withoutConstant(table, same[Math.min(1, same.length - 1)])));
+      }
+    }
+    if (asks.length > PropertyWords.COUNT) {
+      double[] count = asks[PropertyWords.COUNT];
+      answers.add(new Answer(count, Directions.times(marks, NONE)[0], withoutConstant(table, words.numbers()[0])));
+      for (int i = 0; i < alike.length; i++) {
+        answers.add(new Answer(count, alike[i], withoutConstant(table, words.numbers()[1 + i % ToldImages.MOST_ALIKE])));
+      }
+    }
+    return answers;
+  }
+
+  /** What is said of two images, by the amounts of change of each kind and what came. */
+  private List<Answer> comparisons(Matrix table, double[][] asks, double[][] later) {
+    List<Answer> said = new ArrayList<>();
+    if (asks.length <= PropertyWords.SAME || later.length < 5) {
+      return said;
+    }
+    double[] all = Directions.times(new double[][] {constant}, -LEAST)[0];
+    for (int kind = 0; kind < 4; kind++) {
+      // What moved differs in all its properties, at both places.
+      double[] amount = kind == 2 ? later[2] : sum(later[kind], 1, later[2], MOVED);
+      said.add(new Answer(asks[PropertyWords.CHANGE], amount, withoutConstant(table, words.changes()[kind])));
+      all = sum(all, 1, later[kind], 1);
+    }
+    double[] added = withoutConstant(table, words.changes()[4]);
+    double[] removed = withoutConstant(table, words.changes()[5]);
+    said.add(new Answer(asks[PropertyWords.CHANGE], later[4], sum(added, 1, removed, -1)));
+    double[] different = withoutConstant(table, words.compared()[0]);
+    double[] same = withoutConstant(table, words.compared()[1]);
+    said.add(new Answer(asks[PropertyWords.SAME], all, sum(different, 1, same, -1)));
+    return said;
+  }
+
+  private static double[] sum(double[] a, double scaleA, double[] b, double scaleB) {
+    double[] sum = new double[a.length];
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] = scaleA * a[i] + scaleB * b[i];
+    }
+    return sum;
+  }
+
+  private static void set(Matrix table, int id, double[] row) {
+    table.scale(id, 1, 0);
+    table.add(id, row, 1);
+  }
+
+  private double[] withoutConstant(Matrix table, int id) {
+    double[] row = table.row(id);
+    Directions.remove(row, constant);
+    return row;
+  }
+
+  /** Takes directions away from all rows, which keep their length behind the constant. */
+  private void clear(Matrix table, double[][] directions) {
+    for (int id = 0; id < shape.vocab(); id++) {
+      double[] row = table.row(id);
+      Directions.remove(row, constant);
+      for (double[] direction : directions) {
+        Directions.remove(row, direction);
+      }
+      table.scale(id, 1, 0);
+      table.add(id, row, 1 / Math.sqrt(Directions.dot(row, row)));
+      table.add(id, constant, CONSTANT);
+    }
   }
 
   /** Takes what a row has apart from the constant and from properties away from all other rows, and returns it. */
@@ -129,25 +269,17 @@ final class FirstValues {
   }
 
   /**
-   * Words of images are the rows of the table without the constant direction, of which the blank has as much as a token is long. The
-   * other forms of a property's word are without the property: they say what all things have in common.
+   * Words of images are the rows of the table without the constant direction, of which the blank has as much as a token is long.
    */
-  private void putIntoWords(Matrix said, Matrix table, double[][] without, double[][] properties) {
-    Set<Integer> common = new HashSet<>();
-    for (int[] same : words.same()) {
-      Arrays.stream(same).skip(1).forEach(common::add);
-    }
+  private void putIntoWords(Matrix said, Matrix table, double[][] without) {
     for (int id = 0; id < shape.vocab(); id++) {
       double[] row = table.row(id);
       Directions.remove(row, constant);
       for (double[] direction : without) {
         Directions.remove(row, direction);
       }
-      if (common.contains(id)) {
-        row = Directions.rest(row, without, properties, properties.length);
-      }
       said.scale(id, 1, 0);
-      said.add(id, row, 1);
+      said.add(id, row, 1 / Math.sqrt(Directions.dot(row, row)));
       said.add(id, constant, id == words.blank() ? CONSTANT * ToldImages.LENGTH : 0);
     }
   }

@@ -102,8 +102,13 @@ final class HeadGroup {
   /** What head {@code head} reads is written along other directions. */
   void writeOf(int head, double[][] directions, double scale) {
     for (int i = 0; i < directions.length; i++) {
-      o.addColumn((group * perGroup + head) * d + i, directions[i], scale);
+      writeOne(head, i, directions[i], scale);
     }
+  }
+
+  /** Element {@code dimension} of what head {@code head} reads is written along a direction. */
+  void writeOne(int head, int dimension, double[] direction, double scale) {
+    o.addColumn((group * perGroup + head) * d + dimension, direction, scale);
   }
 
   /** What all heads read is written, {@code scale} in all. */

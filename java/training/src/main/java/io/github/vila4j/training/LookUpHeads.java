@@ -2,6 +2,7 @@
 package io.github.vila4j.training;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * First values that let the language model look up what stood before. A small model that begins with random attention stays for
@@ -17,6 +18,8 @@ import java.util.List;
 final class LookUpHeads {
   /** How strongly content is compared. */
   private static final double COMPARES = 3;
+  /** How much less those are seen that have what {@code unseen} says. */
+  private static final double UNSEEN = 12;
   /** The size of what is copied, in lengths of a row. */
   private static final double COPIES = 2;
   /** Positions over which compared dimensions turn by at most {@link #TURN}. */
@@ -49,18 +52,31 @@ final class LookUpHeads {
     heads.write(to, HeadGroup.WRITES / HeadGroup.grown(shape));
   }
 
+  /** The dimensions of a head that hardly turn. */
+  private static int[] still(ModelShape shape) {
+    int half = shape.headDim() / 2;
+    return IntStream.range(0, shape.headDim())
+        .map(i -> i / 2 + i % 2 * half)
+        .filter(i -> HeadGroup.angle(i % half, shape.headDim()) * SPAN < TURN)
+        .toArray();
+  }
+
+  /** How many directions {@link #alike} compares with something unseen, which takes a dimension. */
+  static int compares(ModelShape shape) {
+    return still(shape).length - 1;
+  }
+
   /** Heads that look for what followed a token like this one, and copy it. */
-  void alike(int block, int group, double[][] read, double[][] written, double[][] copied) {
+  void alike(int block, int group, double[][] read, double[][] written, double[][] copied, double[] unseen) {
     HeadGroup heads = new HeadGroup(values, entries, shape, block, group);
-    int next = 0;
-    for (int pair = 0; pair < shape.headDim() / 2; pair++) {
-      if (HeadGroup.angle(pair, shape.headDim()) * SPAN < TURN) {
-        for (int dimension : new int[] {pair, pair + shape.headDim() / 2}) {
-          heads.key(dimension, written[next], COMPARES);
-          heads.queries(dimension, read[next], COMPARES);
-          next++;
-        }
-      }
+    int[] still = still(shape);
+    for (int i = 0; i < Math.min(still.length, read.length); i++) {
+      heads.key(still[i], written[i], COMPARES);
+      heads.queries(still[i], read[i], COMPARES);
+    }
+    if (read.length < still.length) {
+      heads.key(still[read.length], unseen, -UNSEEN);
+      heads.queries(still[read.length], constant, UNSEEN);
     }
     heads.read(copied);
     heads.write(copied, COPIES / HeadGroup.grown(shape));

@@ -90,25 +90,25 @@ final class Mixture {
 
   private static Sequence recall(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
-    if (draw < 4) {
+    if (draw < 6) {
       return recalled(items, tokenizer);
     }
-    if (draw < 24) {
+    if (draw < 36) {
       return labelled(items, tokenizer, true, rng.between(5, 14));
     }
-    if (draw < 32) {
+    if (draw < 50) {
       return fewShot(items, tokenizer, 0.3);
     }
-    if (draw < 46) {
+    if (draw < 57) {
       return counted(items, tokenizer);
     }
-    if (draw < 66) {
+    if (draw < 70) {
       return conversation(items, tokenizer, true, rng.between(3, 7), mostThings(progress));
     }
-    if (draw < 86) {
+    if (draw < 83) {
       return several(items, tokenizer);
     }
-    if (draw < 90) {
+    if (draw < 87) {
       return conversation(items, tokenizer, false, rng.between(3, 7), progress < 0.25 ? 2 : 6);
     }
     return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
@@ -123,25 +123,25 @@ final class Mixture {
   /** Every task with images that are told in words, and text without images. */
   private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
     Rng rng = items.rng();
-    if (draw < 2) {
+    if (draw < 4) {
       return recalled(items, tokenizer);
     }
-    if (draw < 10) {
+    if (draw < 20) {
       return labelled(items, tokenizer, true, rng.between(5, 14));
     }
-    if (draw < 20) {
+    if (draw < 38) {
       return fewShot(items, tokenizer, 0.4);
     }
-    if (draw < 38) {
+    if (draw < 46) {
       return counted(items, tokenizer);
     }
-    if (draw < 54) {
+    if (draw < 62) {
       return conversation(items, tokenizer, true, rng.between(5, 12), 6);
     }
-    if (draw < 84) {
+    if (draw < 78) {
       return several(items, tokenizer);
     }
-    if (draw < 90) {
+    if (draw < 84) {
       return conversation(items, tokenizer, false, rng.between(3, 7), 6);
     }
     return text(items, tokenizer);

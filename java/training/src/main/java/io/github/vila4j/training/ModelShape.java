@@ -39,7 +39,7 @@ public record ModelShape(
    * @return its sizes
    */
   public static ModelShape demo(int vocab) {
-    return new ModelShape(112, 14, 128, 4, 256, 5, 128, 6, 6, 3, 32, 384, vocab);
+    return new ModelShape(112, 14, 128, 4, 256, 7, 160, 8, 6, 3, 32, 480, vocab);
   }
 
   /**

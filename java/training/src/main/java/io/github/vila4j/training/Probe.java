@@ -13,8 +13,9 @@ import java.util.Locale;
 import java.util.function.ToIntFunction;
 
 /**
- * What the heads of the first stage tell apart. Those of a patch: the thing it shows, whether it holds a thing's middle, and the
- * text in its row. Those of the image, which its last four patches learn: how many things there are and what all have in common.
+ * What the heads of the first stage tell apart. Those of a patch: the thing it shows, whether it holds a thing's middle, how many
+ * things are like it, and the text in its row. Those of the image, which its last four patches learn: how many things there are and
+ * what all have in common.
  */
 enum Probe {
   /** The colour of the thing that a patch shows; 0 for none. */
@@ -27,6 +28,10 @@ enum Probe {
   SIZE(3),
   /** 1 where a patch holds a thing's middle. */
   MIDDLE(2),
+  /** How many things have the colour of the thing that a patch shows; 0 for none. */
+  ALIKE_COLOUR(1 + ToldImages.MOST_ALIKE),
+  /** How many have its shape. */
+  ALIKE_SHAPE(1 + ToldImages.MOST_ALIKE),
   /** The word that is written in a patch's row; the last class is a number. */
   WORD(2 + Words.WRITTEN.size()),
   /** The first digit of a number that is written in a patch's row, plus 1. */
@@ -78,6 +83,7 @@ enum Probe {
       patch(scene, shape.grid(), patch, labels, from + patch);
       if (!named && labels[COLOUR.ordinal()][from + patch] != 0) {
         labels[COLOUR.ordinal()][from + patch] = NOT_ASKED;
+        labels[ALIKE_COLOUR.ordinal()][from + patch] = NOT_ASKED;
       }
     }
     for (Probe probe : values()) {
@@ -137,6 +143,9 @@ enum Probe {
       labels[SHAPE.ordinal()][at] = 1 + shown.shape().ordinal();
       labels[TEXTURE.ordinal()][at] = 1 + shown.texture().ordinal();
       labels[SIZE.ordinal()][at] = shown.large() ? 2 : 1;
+      Thing like = shown;
+      labels[ALIKE_COLOUR.ordinal()][at] = ToldImages.alike(scene, thing -> thing.colour() == like.colour());
+      labels[ALIKE_SHAPE.ordinal()][at] = ToldImages.alike(scene, thing -> thing.shape() == like.shape());
     }
     if (!scene.text().isEmpty() && (int) (y * 3) == scene.textRow()) {
       int word = Words.WRITTEN.indexOf(scene.text());

@@ -1,36 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.training;
 
+import static io.github.vila4j.training.Directions.joined;
+
 import java.util.Arrays;
 import java.util.List;
 
 /**
  * First values that let the language model see what looking up does not show: how an image token differs from that at the same place
- * of the image before, how much of each property an image holds, which a feed-forward layer multiplies with the property at hand (a
- * count), and which image token has the properties that are asked for.
+ * of the image before, what a text asks for, and which image token has the properties that are asked for; and feed-forward layers that
+ * multiply what is found with what is asked for, and say the product.
  */
 final class SeeingHeads {
-  /** How much the blank of an image token counts as a key. */
-  private static final double EVENLY = 2;
-  /** The same where the images behind the first are seen. */
+  /** How much the blank of an image token counts as a key where the images behind the first are seen. */
   private static final double LATER_ONLY = 12;
-  /** The size of an image's mean properties, in lengths of a row. */
-  private static final double MEAN = 1.5;
-  /** The size of a count. */
-  private static final double COUNTS = 0.1;
+  /** The size of an answer's word. */
+  static final double ANSWERS = 30;
   /** The size of the square of a difference. */
   private static final double SQUARES = 0.02;
   /** The size of the mean difference of two images. */
   private static final double CHANGE = 0.8;
   /** How much less a token is seen that differs from text rather than from an image. */
-  private static final double LATER = 0.45;
+  private static final double LATER = 2;
+  /** How much more one is seen that differs. */
+  private static final double FOCUS = 1.5;
   /** What the score of a token at hand is where recent tokens are seen. */
   private static final double RECENT = 25;
   /** The angle that the heads of recent tokens turn by a token, about. */
   private static final double NEAR = 0.06;
   /** How strongly image tokens are preferred to text, as a query and as a key. */
   private static final double SEEN = 3;
-  private static final double SEEN_KEY = 30;
+  private static final double SEEN_KEY = 60;
+  /** How strongly image tokens that say nothing are preferred to those that say what is not asked for. */
+  private static final double NOTHING_KEY = 1;
+  /** How much less such a token is seen than others of an image where things are looked for, in parts of how much more than text. */
+  private static final double NOT_ALL = 0.5;
+  /** How strongly it is preferred where what it looked up is copied. */
+  private static final double LAST_KEY = 40;
+  /** How much more position counts there, because tokens behind a few blocks are longer. */
+  private static final double FAR = 3.5;
+  /** The size of what is copied. */
+  private static final double CARRIES = 2;
+  /** How strongly the token that tells of all things is preferred where nothing is asked for. */
+  private static final double ALL = 12;
+  /** The size of how many things are alike. */
+  private static final double ALIKE = 1;
   /** How strongly text that names a property is preferred to other text. */
   private static final double NAMED = 2.5;
   /** The size of what is asked for. */
@@ -40,13 +54,16 @@ final class SeeingHeads {
   /** How strongly the properties that are asked for are compared. */
   private static final double MATCHES = 8;
   /** The size of the properties that are found. */
-  private static final double SAYS = 5;
+  private static final double SAYS = 1;
 
   private final float[] values;
   private final List<Weights.Entry> entries;
   private final ModelShape shape;
   private final double[] constant;
   private final double[] image;
+
+  /** Where {@code asked} and {@code found} are both at hand, their product is written along {@code word}. */
+  record Answer(double[] asked, double[] found, double[] word) {}
 
   /** {@code constant} is the direction that all tokens have, {@code image} the one that image tokens have. */
   SeeingHeads(float[] values, List<Weights.Entry> entries, ModelShape shape, double[] constant, double[] image) {
@@ -61,59 +78,65 @@ final class SeeingHeads {
     return new HeadGroup(values, entries, shape, block, group);
   }
 
-  /** Heads that subtract what they read of the token an image ago from what they read of the token itself. */
+  /**
+   * Heads that subtract what they read of the token an image ago from what they read of the token itself. Both look at the token itself
+   * where it is text, so that text holds no difference.
+   */
   void difference(int block, int group, double[][] read, double[][] to) {
     HeadGroup heads = group(block, group);
     int pairs = HeadGroup.pairs(shape);
     double size = HeadGroup.positionSize(shape);
+    // What an image token has of the constant, by its blank; text has no blank.
+    double[] ofImage = new double[image.length];
+    double[] ofText = constant.clone();
+    for (int i = 0; i < image.length; i++) {
+      ofImage[i] = FirstValues.CONSTANT * ToldImages.LENGTH * image[i];
+      ofText[i] -= ofImage[i];
+    }
     heads.read(read);
     heads.clearWritten();
     for (int pair = 0; pair < pairs; pair++) {
       heads.key(pair, constant, size);
+      heads.query(0, pair, constant, size);
+      double turned = shape.imageTokens() * HeadGroup.angle(pair, shape.headDim());
+      heads.query(1, pair, ofText, size);
+      heads.query(1, pair, ofImage, size * Math.cos(turned));
+      heads.query(1, pair + shape.headDim() / 2, ofImage, -size * Math.sin(turned));
     }
-    for (int n = 0; n < 2; n++) {
-      int back = n * shape.imageTokens();
-      for (int pair = 0; pair < pairs; pair++) {
-        double turned = back * HeadGroup.angle(pair, shape.headDim());
-        heads.query(n, pair, constant, size * Math.cos(turned));
-        heads.query(n, pair + shape.headDim() / 2, constant, -size * Math.sin(turned));
-      }
-      heads.writeOf(n, to, (n == 0 ? HeadGroup.WRITES : -HeadGroup.WRITES) / HeadGroup.grown(shape));
-    }
-  }
-
-  /** Heads that see all image tokens alike: the mean of what they read there is written. */
-  void mean(int block, int group, double[][] read, double[][] to) {
-    mean(block, group, image, EVENLY, read, to, MEAN);
-  }
-
-  /** The same of the images behind the first; {@code noImageBefore} is what tokens have that no image token precedes by an image. */
-  void meanOfLater(int block, int group, double[] noImageBefore, double[][] read, double[][] to) {
-    double[] later = image.clone();
-    for (int i = 0; i < later.length; i++) {
-      later[i] -= LATER * noImageBefore[i];
-    }
-    mean(block, group, later, LATER_ONLY, read, to, CHANGE);
-  }
-
-  private void mean(int block, int group, double[] seen, double evenly, double[][] read, double[][] to, double size) {
-    HeadGroup heads = group(block, group);
-    int slowest = shape.headDim() / 2 - 1;
-    heads.key(slowest, seen, evenly);
-    heads.queries(slowest, constant, 1);
-    heads.read(read);
-    heads.clearWritten();
-    heads.write(to, size);
+    heads.writeOf(0, to, HeadGroup.WRITES / HeadGroup.grown(shape));
+    heads.writeOf(1, to, -HeadGroup.WRITES / HeadGroup.grown(shape));
   }
 
   /**
-   * A feed-forward layer that multiplies a token's properties with an image's: silu(a) b - silu(-a) b = a b, so that two neurons make
-   * a product, and their sum is written along one direction.
+   * Heads that see the tokens of the images behind the first, above all those that differ: the mean of what they read there is written.
+   *
+   * @param noImageBefore what tokens have that no image token precedes by an image
+   * @param all what the last token of an image has, which is not seen
+   * @param changes what tokens have that differ from that one
    */
-  void count(int block, double[][] read, double[][] means, double[] number) {
-    clearNeurons(block, 2 * read.length);
-    for (int i = 0; i < read.length; i++) {
-      product(block, i, read[i], means[i], number, COUNTS);
+  void meanOfLater(int block, int group, double[] noImageBefore, double[] all, double[][] changes, double[][] read, double[][] to) {
+    double[] later = image.clone();
+    for (int i = 0; i < later.length; i++) {
+      later[i] -= LATER * noImageBefore[i] + NOT_ALL * all[i];
+      for (double[] change : changes) {
+        later[i] += FOCUS * change[i];
+      }
+    }
+    HeadGroup heads = group(block, group);
+    int slowest = shape.headDim() / 2 - 1;
+    heads.key(slowest, later, LATER_ONLY);
+    heads.queries(slowest, constant, 1);
+    heads.read(read);
+    heads.clearWritten();
+    heads.write(to, CHANGE);
+  }
+
+  /** A feed-forward layer that says what is found where it is asked for. */
+  void answer(int block, List<Answer> answers, double size) {
+    clearNeurons(block, 2 * answers.size());
+    for (int i = 0; i < answers.size(); i++) {
+      Answer answer = answers.get(i);
+      product(block, i, answer.asked, answer.found, answer.word, size);
     }
   }
 
@@ -142,6 +165,7 @@ final class SeeingHeads {
     return Matrix.of(values, entries, Part.LLM, "model.layers." + block + ".mlp." + name + ".weight");
   }
 
+  /** silu(a) b - silu(-a) b = a b, so that two neurons make a product. */
   private void product(int block, int number, double[] a, double[] b, double[] to, double size) {
     Matrix gate = feedForward(block, "gate_proj");
     Matrix up = feedForward(block, "up_proj");
@@ -153,49 +177,121 @@ final class SeeingHeads {
     }
   }
 
-  /** Heads that see the last few tokens of text, above all those that name properties: the mean of what they read there is written. */
-  void recent(int block, int group, double[][] properties, double[][] read, double[][] to) {
+  /**
+   * Heads that each see the last few tokens of text, above all those of one kind of words: the mean of what is read there is written, by
+   * head n along {@code to[n]} what the words {@code words[n]} have.
+   */
+  void recent(int block, int group, double[][][] words, double[][][] to) {
     HeadGroup heads = group(block, group);
     int d = shape.headDim();
     double size = Math.sqrt(RECENT * Math.sqrt(d)) / HeadGroup.constantPart(shape);
-    int pair = 0;
-    while (HeadGroup.angle(pair + 1, d) > NEAR) {
-      pair++;
-    }
-    double[] named = new double[shape.hidden()];
-    for (int i = 0; i < named.length; i++) {
-      for (double[] property : properties) {
-        named[i] += property[i];
-      }
-      named[i] -= OF_A_THING * image[i];
-    }
-    heads.key(pair, constant, size);
-    heads.queries(pair, constant, size);
-    heads.key(d / 2 - 1, named, NAMED);
-    heads.queries(d / 2 - 1, constant, NAMED);
-    heads.read(read);
+    heads.key(near(), constant, size);
+    heads.queries(near(), constant, size);
+    heads.read(joined(words));
     heads.clearWritten();
-    heads.write(to, ASKED);
+    for (int n = 0, first = 0; n < words.length; first += words[n++].length) {
+      double[] named = Directions.times(new double[][] {image}, -OF_A_THING)[0];
+      for (double[] word : words[n]) {
+        Directions.add(named, word, 1);
+      }
+      // The two halves of the pair that turns least.
+      int slowest = (n + 1) * d / 2 - 1;
+      heads.key(slowest, named, NAMED);
+      heads.query(n, slowest, constant, NAMED);
+      for (int i = 0; i < words[n].length; i++) {
+        heads.writeOne(n, first + i, to[n][i], ASKED);
+      }
+    }
   }
 
-  /** Heads that look for the image token with the properties that are asked for, and say all of its properties. */
-  void match(int block, int group, double[][] asked, double[][] properties) {
+  /** Heads that see the last token of the nearest image, and copy some of it. */
+  void carry(int block, int group, double[] all, double[][] copied) {
     HeadGroup heads = group(block, group);
     int d = shape.headDim();
-    // From the slowest dimension: the image, then the properties.
+    double size = FAR * Math.sqrt(RECENT * Math.sqrt(d)) / HeadGroup.constantPart(shape);
+    heads.clearQueriesAndKeys();
+    // Two pairs, so that no image far away seems as near as the nearest.
+    for (int pair = near() + 1; pair <= near() + 2; pair++) {
+      heads.key(pair, constant, size);
+      heads.queries(pair, constant, size);
+    }
+    heads.key(d / 2 - 1, all, LAST_KEY);
+    heads.queries(d / 2 - 1, constant, SEEN);
+    heads.read(copied);
+    heads.clearWritten();
+    heads.write(copied, CARRIES);
+  }
+
+  /** A pair that turns little from a token to the next, and much from an image to another. */
+  private int near() {
+    int pair = 0;
+    while (HeadGroup.angle(pair + 1, shape.headDim()) > NEAR) {
+      pair++;
+    }
+    return pair;
+  }
+
+  /** The dimensions of a head from the one that turns least: the first for the image, the others for properties. */
+  private int[] slow() {
+    int d = shape.headDim();
     int[] slow = new int[d];
     for (int i = 0; i < d; i++) {
       slow[i] = d / 2 - 1 - i / 2 + i % 2 * (d / 2);
     }
+    return slow;
+  }
+
+  /** Heads that look for the image token with the properties that are asked for, and say all of its properties. */
+  void match(int block, int group, double[][] asked, double[][] properties, double[] all) {
+    HeadGroup heads = group(block, group);
+    int[] slow = slow();
     heads.clearQueriesAndKeys();
     heads.key(slow[0], image, SEEN_KEY);
+    heads.key(slow[0], all, -NOT_ALL * SEEN_KEY);
     heads.queries(slow[0], constant, SEEN);
-    for (int i = 0; i < Math.min(asked.length, d - 1); i++) {
+    for (int i = 0; i < Math.min(asked.length, slow.length - 1); i++) {
       heads.key(slow[1 + i], properties[i], MATCHES);
       heads.queries(slow[1 + i], asked[i], MATCHES);
     }
     heads.read(properties);
     heads.clearWritten();
     heads.write(properties, SAYS);
+  }
+
+  /**
+   * Heads of which each looks for an image token with a property of one kind that is asked for, and copies how many things have it; where
+   * none of the kind is asked for, or none has it, tokens are seen that say nothing, but by the first head the one that tells of all
+   * things where nothing is asked for at all.
+   *
+   * @param kinds how many properties are of the kind of each head
+   * @param marks where it is written that a token says nothing, what the token has that tells of all things, what those have that say
+   *     nothing
+   * @param alike what says how many, kind by kind
+   */
+  void alike(
+      int block, int group, int[] kinds, double[][] asked, double[][] properties, double[][] marks, double[][] alike) {
+    HeadGroup heads = group(block, group);
+    int[] slow = slow();
+    heads.clearQueriesAndKeys();
+    heads.clearWritten();
+    heads.key(slow[0], image, SEEN_KEY);
+    heads.key(slow[0], marks[2], NOTHING_KEY);
+    heads.queries(slow[0], constant, SEEN);
+    int last = slow[1 + Arrays.stream(kinds).sum()];
+    heads.key(last, marks[1], MATCHES);
+    heads.query(0, last, constant, ALL);
+    int perKind = alike.length / kinds.length;
+    for (int head = 0, i = 0; head < kinds.length; head++) {
+      for (int end = i + kinds[head]; i < end; i++) {
+        heads.key(slow[1 + i], properties[i], MATCHES);
+        heads.query(head, slow[1 + i], asked[i], MATCHES);
+        heads.query(0, last, asked[i], -MATCHES);
+      }
+      for (int n = 0; n < perKind; n++) {
+        heads.writeOne(head, head * perKind + n, alike[head * perKind + n], ALIKE);
+      }
+      heads.writeOne(head, alike.length, marks[0], ALIKE);
+    }
+    heads.read(joined(alike, new double[][] {marks[2]}));
   }
 }

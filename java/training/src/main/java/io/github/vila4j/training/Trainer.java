@@ -82,7 +82,7 @@ final class Trainer {
     Stage stage = recipe.stages().get(position.stage());
     ModelShape shape = weights.shape();
     String name = String.format(Locale.ROOT, "%d/%d %s", position.stage() + 1, recipe.stages().size(), stage.kind());
-    try (AdamW optimizer = new AdamW(weights, stage.parts());
+    try (AdamW optimizer = new AdamW(weights, stage.parts(), FirstValues::pace);
         Batches batches = new Batches(recipe, position.stage(), shape, tokenizer, position.cursor(), threads);
         Workers workers = new Workers(threads);
         Gradients gradients = new Gradients(weights, stage, recipe.batches(), bfloat16, workers);

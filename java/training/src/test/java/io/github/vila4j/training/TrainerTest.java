@@ -62,7 +62,7 @@ class TrainerTest {
     try (Weights weights = new Weights(shape, 3);
         Weights one = weights.view();
         Weights two = weights.view();
-        AdamW optimizer = new AdamW(weights, parts);
+        AdamW optimizer = new AdamW(weights, parts, entry -> 1);
         Workers workers = new Workers(2)) {
       Weights.Entry bias = weights.entries().stream().filter(e -> e.name().equals("layers.4.bias")).findFirst().orElseThrow();
       Weights.Entry matrix = weights.entries().stream().filter(e -> e.name().equals("layers.4.weight")).findFirst().orElseThrow();
