@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 
+#include "common/rounding.h"
 #include "cuda/device.h"
 #include "support/npy.h"
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <random>
 
+#include "common/rounding.h"
 #include "cuda/device.h"
 #include "image/tiling.h"
 #include "support/npy.h"
