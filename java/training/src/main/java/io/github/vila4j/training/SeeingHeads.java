@@ -21,7 +21,7 @@ final class SeeingHeads {
   /** The size of the mean difference of two images. */
   private static final double CHANGE = 0.8;
   /** How much less a token is seen that differs from text rather than from an image. */
-  private static final double LATER = 2;
+  private static final double LATER = 4;
   /** How much more one is seen that differs. */
   private static final double FOCUS = 1.5;
   /** What the score of a token at hand is where recent tokens are seen. */
@@ -38,7 +38,7 @@ final class SeeingHeads {
   /** How strongly it is preferred where what it looked up is copied. */
   private static final double LAST_KEY = 40;
   /** How much more position counts there, because tokens behind a few blocks are longer. */
-  private static final double FAR = 3.5;
+  private static final double FAR = 6;
   /** The size of what is copied. */
   private static final double CARRIES = 2;
   /** How strongly the token that tells of all things is preferred where nothing is asked for. */

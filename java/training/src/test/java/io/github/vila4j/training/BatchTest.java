@@ -142,7 +142,7 @@ class BatchTest {
       long[] labels = batch.labels()[probe.ordinal()];
       for (int patch = 0; patch < patches; patch++) {
         long named = labels[patches + patch];
-        boolean colour = probe == Probe.ALL_COLOUR || probe == Probe.COLOUR && named != 0;
+        boolean colour = probe == Probe.ALL_COLOUR || (probe == Probe.COLOUR || probe == Probe.ALIKE_COLOUR) && named != 0;
         assertEquals(colour ? Probe.NOT_ASKED : named, labels[patch], probe + " of patch " + patch);
       }
     }
@@ -156,6 +156,9 @@ class BatchTest {
     int grid = SHAPE.grid();
     assertEquals(2, Arrays.stream(labels[Probe.MIDDLE.ordinal()]).sum());
     assertEquals(1, labels[Probe.MIDDLE.ordinal()][grid + 1]);
+    assertEquals(2, labels[Probe.ALIKE_COLOUR.ordinal()][grid + 1]);
+    assertEquals(1, labels[Probe.ALIKE_SHAPE.ordinal()][grid + 1]);
+    assertEquals(0, labels[Probe.ALIKE_SHAPE.ordinal()][grid * grid - 1]);
     for (int patch = 0; patch < SHAPE.patches(); patch++) {
       boolean last = patch / grid >= grid - 2 && patch % grid >= grid - 2;
       assertEquals(last ? 2 : Probe.NOT_ASKED, labels[Probe.COUNT.ordinal()][patch]);

@@ -27,7 +27,7 @@ class ToldImagesTest {
     Map<Long, String> words = new TreeMap<>();
     for (int i = 0; i < told.ids().length; i++) {
       String word = TOKENIZER.decode(new int[] {(int) told.ids()[i]});
-      if (!word.equals(ToldImages.BLANK) && !word.equals(ToldImages.NOTHING)) {
+      if (word.charAt(0) >= ' ') {
         words.merge(told.tokens()[i], word, String::concat);
       }
     }
@@ -42,9 +42,43 @@ class ToldImagesTest {
     ToldImages told = ToldImages.of(List.of(new Scene(List.of(star, ring), "", -1, 112, 112, 5), none), TOKENIZER, SHAPE);
     assertEquals(
         Map.of(
-            12L, " solid large pink star top right", 1L, " large dotted pink ring left", 15L, "2pinklarge", 19L, "4", 23L, "2", 31L,
+            12L, " solid large pink star top right", 1L, " large dotted pink ring left", 15L, "2 pink large", 19L, "4", 23L, "2", 31L,
             "0"),
         words(told));
+    assertEquals(2, alike(told, 12, 0), "of its colour");
+    assertEquals(1, alike(told, 12, 1), "of its shape");
+    assertEquals(2, alike(told, 1, 0), "of its colour");
+    assertEquals(2, alike(told, 15, 0), "of all");
+    assertEquals(0, alike(told, 31, 0), "of all");
+  }
+
+  /** How many things a token says are alike; 0 where it does not say. */
+  private static int alike(ToldImages told, long token, int property) {
+    for (int count = 1; count <= ToldImages.MOST_ALIKE; count++) {
+      int id = TOKENIZER.encode(ToldImages.alike(property, count))[0];
+      for (int i = 0; i < told.ids().length; i++) {
+        if (told.tokens()[i] == token && told.ids()[i] == id) {
+          return count;
+        }
+      }
+    }
+    return 0;
+  }
+
+  /** What is compared by position must be equally long. */
+  @Test
+  void tokensThatSayNothingAndTheLastAreEquallyLong() {
+    Thing star = new Thing(Shape.STAR, Colour.PINK, Texture.SOLID, true, Place.TOP_RIGHT, 0, 0, 0.14);
+    ToldImages told = ToldImages.of(List.of(new Scene(List.of(star), "", -1, 112, 112, 5)), TOKENIZER, SHAPE);
+    double[] squares = new double[SHAPE.imageTokens()];
+    for (int i = 0; i < told.ids().length; i++) {
+      squares[(int) told.tokens()[i]] += told.weights()[i] * told.weights()[i];
+    }
+    for (int token = 0; token < squares.length; token++) {
+      if (token != 12) {
+        assertEquals(ToldImages.LENGTH, Math.sqrt(squares[token]), 1e-6, "token " + token);
+      }
+    }
   }
 
   /** Tokens that say nothing are as long as those of a thing, so that position heads see all alike. */
@@ -88,7 +122,7 @@ class ToldImagesTest {
           float third = values[(token + 2) % SHAPE.imageTokens() * SHAPE.hidden()];
           odd = value != other && other == third ? token : odd;
         }
-        assertEquals(" solid large pink star " + place.words() + (odd == 15 ? "1pinkstarsolidlarge" : ""),
+        assertEquals(" solid large pink star " + place.words() + (odd == 15 ? "1 pink star solid large" : ""),
             words(ToldImages.of(List.of(scene), TOKENIZER, SHAPE)).get((long) odd));
       }
     }
