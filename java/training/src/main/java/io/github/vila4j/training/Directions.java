@@ -22,6 +22,9 @@ final class Directions {
 
   /** Orthonormal vectors at right angles to {@code others}, which are orthonormal. */
   double[][] apart(int count, double[]... others) {
+    if (count > size - others.length) {
+      throw new IllegalArgumentException(count + " directions beside " + others.length + ", expected at most " + size + " in all");
+    }
     double[][] found = new double[count][];
     for (int n = 0; n < count; n++) {
       found[n] = rest(normal(), others, found, n);
@@ -71,7 +74,7 @@ final class Directions {
     }
   }
 
-  private static double[] unit(double[] vector) {
+  static double[] unit(double[] vector) {
     double length = Math.sqrt(dot(vector, vector));
     return Arrays.stream(vector).map(v -> v / length).toArray();
   }

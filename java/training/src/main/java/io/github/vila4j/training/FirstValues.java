@@ -5,9 +5,12 @@ import static io.github.vila4j.training.Directions.joined;
 
 import io.github.vila4j.shapes.Rng;
 import io.github.vila4j.training.SeeingHeads.Answer;
+import io.github.vila4j.training.SeeingHeads.Marks;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -19,7 +22,7 @@ final class FirstValues {
   static final double CONSTANT = 0.5;
   /** How much rows of one word have in common. */
   private static final double SHARED = 0.8;
-  /** How much counts and changes, which are small, are enlarged where they are read. */
+  /** How much amounts of change, which are small, are enlarged where they are read. */
   private static final double ENLARGED = 5;
   /** How many blocks have first values. */
   private static final int BLOCKS = 4;
@@ -36,7 +39,6 @@ final class FirstValues {
   private static final double MOVED = -2;
   /** The least amount of change that is different, in parts of the constant. */
   private static final double LEAST = 1;
-
   /** The size of what is said of two images. */
   private static final double COMPARES = 2;
 
@@ -77,22 +79,16 @@ final class FirstValues {
     double[][] changes = directions.apart(kinds, joined(known, differences));
     double[][] asks = directions.apart(asking.length, joined(known, differences, changes));
     double[][] later = directions.apart(kinds + (sees ? 1 : 0), joined(known, differences, changes, asks));
-    // What says that nothing was found, what the last token of an image has, and those that say nothing.
-    double[][] marks = directions.apart(sees ? 3 : 0, joined(known, differences, changes, asks, later));
+    double[][] marks = directions.apart(sees ? Marks.COUNT : 0, joined(known, differences, changes, asks, later));
     double[][] labels = directions.apart(sees ? LABELS : 0, joined(known, differences, changes, asks, later, marks));
     double[][] own = joined(differences, changes, asks, later, marks, labels);
     double[][] imageBefore = directions.apart(sees ? Math.min(LookUpHeads.compares(shape), properties.length) : 0, joined(known, own));
     double[][] alike = directions.apart(sees ? ToldImages.ALIKE * ToldImages.MOST_ALIKE : 0, joined(known, own, imageBefore));
-    double[][] labelled = Arrays.stream(words.labels()).mapToObj(table::row).toArray(double[][]::new);
-    clear(table, own);
-    for (int i = 0; i < labelled.length; i++) {
-      double[] row = new double[shape.hidden()];
-      for (double[] direction : labels) {
-        Directions.add(row, direction, Directions.dot(labelled[i], direction));
-      }
-      set(table, words.labels()[i], row);
-      table.scale(words.labels()[i], 1, (float) (1 / Math.sqrt(Directions.dot(row, row))));
-      table.add(words.labels()[i], constant, CONSTANT);
+    Map<Integer, double[]> labelled = new LinkedHashMap<>();
+    Arrays.stream(words.labels()).forEach(id -> labelled.put(id, within(table.row(id), labels)));
+    for (int id = 0; id < shape.vocab(); id++) {
+      set(table, id, labelled.getOrDefault(id, without(table, id, own)));
+      table.add(id, constant, CONSTANT);
     }
     Matrix said = Matrix.of(values, entries, Part.WORDS, "weight");
     putIntoWords(said, table, joined(own, imageBefore, alike));
@@ -101,8 +97,8 @@ final class FirstValues {
       set(said, words.alike()[i / ToldImages.MOST_ALIKE][i % ToldImages.MOST_ALIKE], alike[i]);
     }
     if (sees) {
-      set(said, words.all(), marks[1]);
-      set(said, words.nothing(), marks[2]);
+      set(said, words.all(), marks[Marks.LAST]);
+      set(said, words.nothing(), marks[Marks.NOTHING]);
     }
     int lookUps = sees ? shape.kvHeads() - 1 : shape.kvHeads();
     double[][] written = directions.apart(Math.min(lookUps * d, shape.hidden() - taken.length), taken);
@@ -131,7 +127,7 @@ final class FirstValues {
       double[][] common = Arrays.copyOf(properties, imageBefore.length);
       lookUp.before(0, 1, common, imageBefore);
       lookUp.alike(1, 1, common, imageBefore, labels, blank);
-      see.carry(3, 0, marks[1], labels);
+      see.carry(3, 0, marks[Marks.LAST], labels);
       see.difference(0, lookUps, compared, differences);
       see.squares(0, Arrays.copyOfRange(differences, 1, differences.length), Arrays.copyOf(words.kinds(), changes.length), changes);
       // What came has properties that were not there; what changed has lost some in their place.
@@ -140,12 +136,12 @@ final class FirstValues {
         Directions.add(came, differences[i], CAME);
       }
       double[][] compare = joined(Directions.times(changes, ENLARGED), new double[][] {came});
-      see.meanOfLater(2, lookUps, differences[0], marks[1], changes, compare, later);
+      see.meanOfLater(2, lookUps, differences[0], marks[Marks.LAST], changes, compare, later);
       // What text asks for takes the place of differences, which only image tokens have.
       double[][] asked = Arrays.copyOfRange(differences, 1, differences.length);
       see.recent(2, lookUps - 1, new double[][][] {properties, asking}, new double[][][] {asked, asks});
       see.answer(2, comparisons(table, asks, later), COMPARES);
-      see.match(3, lookUps - 1, Arrays.copyOf(asked, words.asked()), properties, marks[1]);
+      see.match(3, lookUps - 1, Arrays.copyOf(asked, words.asked()), properties, marks[Marks.LAST]);
       int[] counted = Arrays.copyOf(words.kinds(), ToldImages.ALIKE);
       see.alike(3, lookUps, counted, asked, properties, marks, alike);
       see.answer(3, answers(table, asks, properties, alike, marks), SeeingHeads.ANSWERS);
@@ -196,7 +192,7 @@ final class FirstValues {
     }
     if (asks.length > PropertyWords.COUNT) {
       double[] count = asks[PropertyWords.COUNT];
-      answers.add(new Answer(count, Directions.times(marks, NONE)[0], withoutConstant(table, words.numbers()[0])));
+      answers.add(new Answer(count, Directions.times(marks, NONE)[Marks.NONE], withoutConstant(table, words.numbers()[0])));
       for (int i = 0; i < alike.length; i++) {
         answers.add(new Answer(count, alike[i], withoutConstant(table, words.numbers()[1 + i % ToldImages.MOST_ALIKE])));
       }
@@ -245,18 +241,18 @@ final class FirstValues {
     return row;
   }
 
-  /** Takes directions away from all rows, which keep their length behind the constant. */
-  private void clear(Matrix table, double[][] directions) {
-    for (int id = 0; id < shape.vocab(); id++) {
-      double[] row = table.row(id);
-      Directions.remove(row, constant);
-      for (double[] direction : directions) {
-        Directions.remove(row, direction);
-      }
-      table.scale(id, 1, 0);
-      table.add(id, row, 1 / Math.sqrt(Directions.dot(row, row)));
-      table.add(id, constant, CONSTANT);
+  /** What a row has apart from the constant and from other directions, at length 1. */
+  private double[] without(Matrix table, int id, double[][] others) {
+    return Directions.rest(table.row(id), new double[][] {constant}, others, others.length);
+  }
+
+  /** What a row has along some directions, at length 1. */
+  private static double[] within(double[] row, double[][] directions) {
+    double[] part = new double[row.length];
+    for (double[] direction : directions) {
+      Directions.add(part, direction, Directions.dot(row, direction));
     }
+    return Directions.unit(part);
   }
 
   /** Takes what a row has apart from the constant and from properties away from all other rows, and returns it. */
@@ -271,15 +267,9 @@ final class FirstValues {
   /**
    * Words of images are the rows of the table without the constant direction, of which the blank has as much as a token is long.
    */
-  private void putIntoWords(Matrix said, Matrix table, double[][] without) {
+  private void putIntoWords(Matrix said, Matrix table, double[][] others) {
     for (int id = 0; id < shape.vocab(); id++) {
-      double[] row = table.row(id);
-      Directions.remove(row, constant);
-      for (double[] direction : without) {
-        Directions.remove(row, direction);
-      }
-      said.scale(id, 1, 0);
-      said.add(id, row, 1 / Math.sqrt(Directions.dot(row, row)));
+      set(said, id, without(table, id, others));
       said.add(id, constant, id == words.blank() ? CONSTANT * ToldImages.LENGTH : 0);
     }
   }

@@ -65,6 +65,19 @@ final class SeeingHeads {
   /** Where {@code asked} and {@code found} are both at hand, their product is written along {@code word}. */
   record Answer(double[] asked, double[] found, double[] word) {}
 
+  /** The numbers of directions that mark tokens. */
+  static final class Marks {
+    /** Where it is written that nothing was found. */
+    static final int NONE = 0;
+    /** What the last token of an image has. */
+    static final int LAST = 1;
+    /** What tokens of an image have that say nothing. */
+    static final int NOTHING = 2;
+    static final int COUNT = 3;
+
+    private Marks() {}
+  }
+
   /** {@code constant} is the direction that all tokens have, {@code image} the one that image tokens have. */
   SeeingHeads(float[] values, List<Weights.Entry> entries, ModelShape shape, double[] constant, double[] image) {
     this.values = values;
@@ -264,8 +277,7 @@ final class SeeingHeads {
    * things where nothing is asked for at all.
    *
    * @param kinds how many properties are of the kind of each head
-   * @param marks where it is written that a token says nothing, what the token has that tells of all things, what those have that say
-   *     nothing
+   * @param marks directions, numbered by {@link Marks}
    * @param alike what says how many, kind by kind
    */
   void alike(
@@ -275,10 +287,10 @@ final class SeeingHeads {
     heads.clearQueriesAndKeys();
     heads.clearWritten();
     heads.key(slow[0], image, SEEN_KEY);
-    heads.key(slow[0], marks[2], NOTHING_KEY);
+    heads.key(slow[0], marks[Marks.NOTHING], NOTHING_KEY);
     heads.queries(slow[0], constant, SEEN);
     int last = slow[1 + Arrays.stream(kinds).sum()];
-    heads.key(last, marks[1], MATCHES);
+    heads.key(last, marks[Marks.LAST], MATCHES);
     heads.query(0, last, constant, ALL);
     int perKind = alike.length / kinds.length;
     for (int head = 0, i = 0; head < kinds.length; head++) {
@@ -290,8 +302,8 @@ final class SeeingHeads {
       for (int n = 0; n < perKind; n++) {
         heads.writeOne(head, head * perKind + n, alike[head * perKind + n], ALIKE);
       }
-      heads.writeOne(head, alike.length, marks[0], ALIKE);
+      heads.writeOne(head, alike.length, marks[Marks.NONE], ALIKE);
     }
-    heads.read(joined(alike, new double[][] {marks[2]}));
+    heads.read(joined(alike, new double[][] {marks[Marks.NOTHING]}));
   }
 }

@@ -14,7 +14,8 @@ import java.util.function.Predicate;
 /**
  * Image tokens put into words: each is the weighted sum of rows of a table. Every token has the row of {@link #BLANK}; the one that
  * holds a thing's middle also those of the thing's words, and of how many things have its colour and its shape; those in the row of a
- * written text one part of it each, in order; the last one says how many things there are and what they have in common; the rest {@link #NOTHING}.
+ * written text one part of it each, in order; the last one says how many things there are and what they have in common; the rest
+ * {@link #NOTHING}.
  *
  * @param images how many, N
  * @param tokens the number of a token among N * tokens of an image, of each word
