@@ -37,11 +37,12 @@ int64_t packed_bytes(const LinearLayer& layer, int64_t group) {
 
 }  // namespace
 
-PrecisionSizes precision_sizes(const Checkpoint& checkpoint) {
+PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only) {
   const LanguageSpec& spec = checkpoint.spec().language;
   PrecisionSizes sizes{};
-  int64_t rest = checkpoint.parameters();
-  for (int64_t i = 0; i < spec.layers; ++i) {
+  int64_t rest = checkpoint.size(ModelPart::vision).parameters + checkpoint.size(ModelPart::projector).parameters;
+  if (!images_only) rest += checkpoint.size(ModelPart::language).parameters;
+  for (int64_t i = 0; i < spec.layers && !images_only; ++i) {
     for (const LinearLayer& layer : block_linears(spec, i)) {
       const int64_t parameters = layer.out * layer.in;
       rest -= parameters;
@@ -79,7 +80,7 @@ PrecisionChoice choose_precision(const PrecisionSizes& sizes, bool synthetic, ui
 
 PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& checkpoint, bool images_only, uint64_t memory) {
   const std::optional<Precision> named = parse_precision(asked);
-  if (!named) return choose_precision(precision_sizes(checkpoint), checkpoint.spec().synthetic, memory);
+  if (!named) return choose_precision(precision_sizes(checkpoint, images_only), checkpoint.spec().synthetic && !images_only, memory);
   if (*named == Precision::fp32 && checkpoint.spec().synthetic && !images_only) {
     fail(ErrorCode::invalid_argument, "precision: \"", asked, "\", expected int8 or int4, as ", checkpoint.spec().path,
          " is synthetic: its linear layers are drawn at random in these only");

@@ -13,9 +13,9 @@ namespace vila {
 
 /// Bytes of a checkpoint's weights in each precision, by parameters alone, in the order of Precision. fp32: 4 bytes a parameter,
 /// layers that the checkpoint packs as packed_weights.h keeps them. int8 and int4: see quantized_layers.h; the rest, embedding
-/// table included, at 8 bits.
+/// table included, at 8 bits. With `images_only` of the vision tower and the projector alone.
 using PrecisionSizes = std::array<int64_t, 3>;
-PrecisionSizes precision_sizes(const Checkpoint& checkpoint);
+PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only);
 
 /// A precision and why it is that one, in words.
 struct PrecisionChoice {
@@ -23,8 +23,8 @@ struct PrecisionChoice {
   std::string reason;
 };
 
-/// The finest precision whose size is at most 0.6 of `memory` bytes, int4 where none is; any fits where `memory` is 0 (unknown). A
-/// synthetic model has no fp32.
+/// The finest precision whose size is at most 0.6 of `memory` bytes, int4 where none is; any fits where `memory` is 0 (unknown). The
+/// language model of a `synthetic` checkpoint has no fp32.
 PrecisionChoice choose_precision(const PrecisionSizes& sizes, bool synthetic, uint64_t memory);
 
 /// As `asked` says (LoadOptions::precision), or for "default" chosen for `memory` bytes. Throws invalid_argument for an unknown name,

@@ -235,7 +235,7 @@ CheckpointReport report_of(const std::string& path, uint64_t memory) {
   report.language = checkpoint->size(ModelPart::language);
   PrecisionChoice choice;
   if (known.has_language && report.language.parameters > 0) {
-    choice = choose_precision(precision_sizes(*checkpoint), spec.synthetic, memory);
+    choice = choose_precision(precision_sizes(*checkpoint, false), spec.synthetic, memory);
     report.info.precision = plan_precision(spec.language, choice.precision);
     report.info.kv_bytes_per_token = kv_bytes_per_token(spec.language, choice.precision);
     report.precision_reason = choice.reason;

@@ -8,6 +8,7 @@
 
 #include "checkpoint/patch_json.h"
 #include "kernels/packed_matrix.h"
+#include "session/precision_choice.h"
 #include "session/report.h"
 #include "session/synthetic.h"
 #include "support/byte_tokenizer.h"
@@ -281,6 +282,20 @@ TEST_CASE("report: the precision that the memory allows, and why") {
   const auto bytes = [&](double memory) { return static_cast<double>(report(memory).weight_memory_bytes); };
   CHECK(std::abs(bytes(20) / ((blocks + others) * 8.5 / 8) - 1) < 0.01);
   CHECK(std::abs(bytes(5) / (blocks * 4.5 / 8 + others * 8.5 / 8) - 1) < 0.01);
+}
+
+TEST_CASE("images only: the precision is chosen by the tower and the projector alone") {
+  const Release release = vila15_3b();
+  const TempDir dir;
+  write_checkpoint(dir / "model", release.shape);
+  const auto checkpoint = Checkpoint::open((dir / "model").string());
+  const auto reason = [&](bool images_only, double gigabytes) {
+    return resolve_precision("default", *checkpoint, images_only, static_cast<uint64_t>(gigabytes * 1e9)).reason;
+  };
+  // 416.1 million parameters, 4 bytes each; with the language model 3117.7 million.
+  CHECK(release.figures.tower_parameters + release.figures.projector_bytes / 2 == 416109856);
+  CHECK(reason(true, 3) == "fp32 takes 1.66 GB, within 0.6 of the memory (3.00 GB)");
+  CHECK(reason(false, 3).find("int4 takes 2.04 GB, also more than") != std::string::npos);
 }
 
 TEST_CASE("report: a packed release in int4 keeps its groups of 128 with two fp16 numbers each") {
