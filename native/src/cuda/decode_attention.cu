@@ -32,20 +32,18 @@ __device__ Range range_of(int32_t length, int32_t splits, int32_t split) {
   return {begin, min(length, begin + rows)};
 }
 
-/// Block (split, kv head and tile of its heads, request). A row is read by kLanes threads, 8 channels each, so that a warp reads
-/// several rows at once; the rows of a split go round the warps. Each such group keeps sums of its own, put together at the end.
-/// kHeads query heads share the rows that are read.
-template <typename Element, int kHeadDim, int kHeads>
+/// Block (split, kv head and tile of its heads, request). A row is read by kLanes threads, 8 channels each (those beyond head_dim
+/// have none), so that a warp reads several rows at once; the rows of a split go round the warps. Each such group keeps sums of its
+/// own, put together at the end. kHeads query heads share the rows that are read.
+template <typename Element, int kLanes, int kHeads>
 __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttention a) {
-  constexpr int kLanes = kHeadDim == 64 ? 8 : 16;
-  constexpr int kUsedLanes = kHeadDim / 8;
   constexpr int kGroups = kWarps * 32 / kLanes;
   constexpr int kSteps = kHeads <= 4 ? 4 : 2;  // rows of a group in flight
-  __shared__ float sums[kGroups][kHeads][kHeadDim];
+  __shared__ float sums[kGroups][kHeads][kLanes * 8];
   __shared__ float bests[kGroups][kHeads], totals[kGroups][kHeads];
 
   const int32_t split = static_cast<int32_t>(blockIdx.x), request = static_cast<int32_t>(blockIdx.z);
-  const int32_t group_size = a.heads / a.kv_heads;
+  const int32_t head_dim = a.head_dim, group_size = a.heads / a.kv_heads;
   const int32_t tiles = (group_size + kHeads - 1) / kHeads;
   const int32_t kv_head = static_cast<int32_t>(blockIdx.y) / tiles, tile = static_cast<int32_t>(blockIdx.y) % tiles;
   const int32_t first_head = kv_head * group_size + tile * kHeads;
@@ -53,13 +51,13 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
   const auto length = static_cast<int32_t>(min(static_cast<int64_t>(max(a.lengths[request], 0)), a.capacity));
   const Range range = range_of(length, a.splits, split);
   const int64_t slot = a.slots != nullptr ? a.slots[request] : request;
-  const int64_t base = (slot * a.kv_heads + kv_head) * a.capacity * kHeadDim;
+  const int64_t base = (slot * a.kv_heads + kv_head) * a.capacity * head_dim;
   const Element* keys = static_cast<const Element*>(a.keys) + base;
   const Element* values = static_cast<const Element*>(a.values) + base;
 
   const int group = static_cast<int>(threadIdx.x) / kLanes, lane = static_cast<int>(threadIdx.x) % kLanes;
-  const bool used = lane < kUsedLanes;
   const int channel = lane * 8;
+  const bool used = channel < head_dim;
   constexpr float kLog2e = 1.4426950408889634F;  // scores are in powers of 2
   float q[kHeads][8], sum[kHeads][8], best[kHeads], total[kHeads];
 #pragma unroll
@@ -67,7 +65,7 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
     const bool there = used && h < heads;
     if (there) {
       const int64_t head = static_cast<int64_t>(request) * a.heads + first_head + h;
-      load_eight(static_cast<const Element*>(a.q) + head * kHeadDim + channel, q[h]);
+      load_eight(static_cast<const Element*>(a.q) + head * head_dim + channel, q[h]);
     }
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
@@ -87,8 +85,8 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
       const int32_t row = start + s * kGroups + group;
       there[s] = row < range.end;
       if (there[s] && used) {
-        load_eight(keys + static_cast<int64_t>(row) * kHeadDim + channel, key[s]);
-        load_eight(values + static_cast<int64_t>(row) * kHeadDim + channel, value[s]);
+        load_eight(keys + static_cast<int64_t>(row) * head_dim + channel, key[s]);
+        load_eight(values + static_cast<int64_t>(row) * head_dim + channel, value[s]);
       } else {
 #pragma unroll
         for (int i = 0; i < 8; ++i) key[s][i] = value[s][i] = 0;
@@ -134,8 +132,8 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
     }
   }
   __syncthreads();
-  for (int at = static_cast<int>(threadIdx.x); at < heads * kHeadDim; at += kThreads) {
-    const int h = at / kHeadDim, i = at % kHeadDim;
+  for (int at = static_cast<int>(threadIdx.x); at < heads * head_dim; at += kThreads) {
+    const int h = at / head_dim, i = at % head_dim;
     float largest = -FLT_MAX, whole = 0, result = 0;
     for (int g = 0; g < kGroups; ++g) largest = fmaxf(largest, bests[g][h]);
     for (int g = 0; g < kGroups; ++g) {
@@ -145,13 +143,13 @@ __global__ void __launch_bounds__(kThreads) decode_attention_kernel(DecodeAttent
     }
     const int64_t head = static_cast<int64_t>(request) * a.heads + first_head + h;
     if (a.splits == 1) {
-      static_cast<Element*>(a.out)[head * kHeadDim + i] = from_float<Element>(length > 0 ? result / whole : 0);
+      static_cast<Element*>(a.out)[head * head_dim + i] = from_float<Element>(length > 0 ? result / whole : 0);
     } else {
-      float* partial = a.workspace + (head * a.splits + split) * partial_floats(kHeadDim);
+      float* partial = a.workspace + (head * a.splits + split) * partial_floats(head_dim);
       partial[i] = result;
       if (i == 0) {
-        partial[kHeadDim] = largest;
-        partial[kHeadDim + 1] = whole;
+        partial[head_dim] = largest;
+        partial[head_dim + 1] = whole;
       }
     }
   }
@@ -176,28 +174,33 @@ __global__ void decode_attention_sum_kernel(DecodeAttention a) {
   static_cast<Element*>(a.out)[head * a.head_dim + channel] = from_float<Element>(empty ? 0 : result / whole);
 }
 
-template <typename Element, int kHeadDim, int kHeads>
+template <typename Element, int kLanes, int kHeads>
 void launch_tiles(const DecodeAttention& step, cudaStream_t stream) {
   const int32_t tiles = pieces(step.heads / step.kv_heads, kHeads);
   const dim3 grid(static_cast<unsigned>(step.splits), static_cast<unsigned>(step.kv_heads * tiles),
                   static_cast<unsigned>(step.batch));
-  launch(kName, decode_attention_kernel<Element, kHeadDim, kHeads>, grid, kThreads, stream, step);
+  launch(kName, decode_attention_kernel<Element, kLanes, kHeads>, grid, kThreads, stream, step);
 }
 
-template <typename Element, int kHeadDim>
+template <typename Element, int kLanes>
 void launch_heads(const DecodeAttention& step, cudaStream_t stream) {
   const int32_t group = step.heads / step.kv_heads;
-  if (group == 1) return launch_tiles<Element, kHeadDim, 1>(step, stream);
-  if (group <= 4) return launch_tiles<Element, kHeadDim, 4>(step, stream);
-  return launch_tiles<Element, kHeadDim, 8>(step, stream);
+  if (group == 1) return launch_tiles<Element, kLanes, 1>(step, stream);
+  if (group <= 4) return launch_tiles<Element, kLanes, 4>(step, stream);
+  return launch_tiles<Element, kLanes, 8>(step, stream);
 }
 
 template <typename Element>
 void launch_all(const DecodeAttention& step, cudaStream_t stream) {
-  switch (step.head_dim) {
-    case 64: launch_heads<Element, 64>(step, stream); break;
-    case 80: launch_heads<Element, 80>(step, stream); break;
-    default: launch_heads<Element, 128>(step, stream); break;
+  const int32_t lanes = step.head_dim / 8;
+  if (lanes <= 2) {
+    launch_heads<Element, 2>(step, stream);
+  } else if (lanes <= 4) {
+    launch_heads<Element, 4>(step, stream);
+  } else if (lanes <= 8) {
+    launch_heads<Element, 8>(step, stream);
+  } else {
+    launch_heads<Element, 16>(step, stream);
   }
   if (step.splits == 1) return;
   launch(kSumName, decode_attention_sum_kernel<Element>, dim3(static_cast<unsigned>(step.heads), static_cast<unsigned>(step.batch)),
@@ -219,12 +222,25 @@ size_t decode_attention_workspace(int32_t batch, int32_t heads, int32_t head_dim
          static_cast<size_t>(partial_floats(head_dim));
 }
 
+int32_t decode_attention_multiprocessors() {
+  int device = 0, count = 0;
+  check(cudaGetDevice(&device), kName);
+  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device), kName);
+  return count;
+}
+
+const DecodeAttentionFunctions& decode_attention_functions() {
+  static constexpr DecodeAttentionFunctions functions{decode_attention_multiprocessors, decode_attention_splits,
+                                                      decode_attention_workspace, decode_attention};
+  return functions;
+}
+
 void decode_attention(const DecodeAttention& step, cudaStream_t stream) {
   require(step.batch >= 1 && step.batch <= 65535, kName, "batch", step.batch, "1 to 65535");
   require(step.kv_heads >= 1, kName, "kv_heads", step.kv_heads, "at least 1");
   require(step.heads >= 1 && step.heads <= 65535 && step.heads % step.kv_heads == 0, kName, "heads", step.heads,
           "a multiple of kv_heads of at most 65535");
-  require(step.head_dim == 64 || step.head_dim == 80 || step.head_dim == 128, kName, "head_dim", step.head_dim, "64, 80 or 128");
+  require(decode_attention_takes(step.head_dim), kName, "head_dim", step.head_dim, "a multiple of 8 from 8 to 128");
   require(step.capacity >= 1 && step.capacity <= (1 << 30), kName, "capacity", step.capacity, "1 to 1073741824");
   require(step.splits >= 1 && step.splits <= kMostSplits, kName, "splits", step.splits, "1 to 64");
   require(step.type == DType::f16 || step.type == DType::bf16, kName, "type", name_of(step.type), "fp16 or bf16");

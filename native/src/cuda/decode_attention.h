@@ -17,7 +17,7 @@ namespace vila::cuda {
 /// split over blocks and put together by a second kernel as in Flash-Decoding (Dao, Haziza, Massa, Sizov, 2023).
 struct DecodeAttention {
   int32_t batch = 0, heads = 0, kv_heads = 0;  ///< heads is a multiple of kv_heads
-  int32_t head_dim = 0;                        ///< 64, 80 or 128
+  int32_t head_dim = 0;                        ///< see decode_attention_takes()
   int64_t capacity = 0;                        ///< rows of a slot
   int32_t splits = 1;                          ///< of each sequence: see decode_attention_splits()
   float scale = 1;
@@ -31,6 +31,12 @@ struct DecodeAttention {
   void* out = nullptr;               ///< [batch, heads, head_dim]
 };
 
+/// Whether the kernel is there for heads of this size: multiples of 8 from 8 to 128.
+constexpr bool decode_attention_takes(int64_t head_dim) { return head_dim >= 8 && head_dim <= 128 && head_dim % 8 == 0; }
+
+/// Multiprocessors of the current device. Host. Throws backend.
+int32_t decode_attention_multiprocessors();
+
 /// How many splits fill a device of `multiprocessors`: at most 64, and none shorter than 64 rows of a full slot. Host.
 int32_t decode_attention_splits(int32_t batch, int32_t kv_heads, int64_t capacity, int32_t multiprocessors);
 
@@ -41,5 +47,14 @@ size_t decode_attention_workspace(int32_t batch, int32_t heads, int32_t head_dim
 /// read, so they may hold anything. Results do not depend on what else is in the batch; another number of splits changes the order
 /// of sums.
 void decode_attention(const DecodeAttention& step, cudaStream_t stream);
+
+/// These functions for one who does not link this room (plan/tensorrt/decode_attention_plugin.h).
+struct DecodeAttentionFunctions {
+  int32_t (*multiprocessors)() = nullptr;
+  int32_t (*splits)(int32_t batch, int32_t kv_heads, int64_t capacity, int32_t multiprocessors) = nullptr;
+  size_t (*workspace)(int32_t batch, int32_t heads, int32_t head_dim, int32_t splits) = nullptr;
+  void (*launch)(const DecodeAttention& step, cudaStream_t stream) = nullptr;
+};
+const DecodeAttentionFunctions& decode_attention_functions();
 
 }  // namespace vila::cuda

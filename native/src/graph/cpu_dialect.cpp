@@ -14,7 +14,6 @@ namespace vila::graph {
 namespace {
 
 constexpr const char* kMicrosoft = "com.microsoft";
-constexpr const char* kVila = "vila";
 constexpr int64_t kOpset = 20;  // the first with Gelu
 constexpr const char* kCosCache = "rope_cos";
 constexpr const char* kSinCache = "rope_sin";
@@ -26,7 +25,7 @@ Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
 CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name, DType::f32) {
   import("", kOpset);
   import(kMicrosoft, 1);
-  import(kVila, 1);
+  import(names::kVila, 1);
 }
 
 Value CpuDialect::activate(const Value& x, Activation activation) {
@@ -78,7 +77,7 @@ Value CpuDialect::linear(const Value& x, const QuantizedLinear& matrix, const Te
                {"group", shape.group},
                {"bits", int64_t{shape.bits}},
                {"zero", static_cast<int64_t>(shape.zero)}},
-              kVila);
+              names::kVila);
 }
 
 Value CpuDialect::linear(const Value& /*x*/, const QdqLinear& matrix, const TensorRef* /*bias*/) {
@@ -175,7 +174,7 @@ Value CpuDialect::half_cache_attention(int64_t layer, const Value& q, const Valu
             {"kv_num_heads", decoder_.kv_heads},
             {"layer", layer},
             {"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(decoder_.head_dim)))}},
-           kVila);
+           names::kVila);
   return reshape(attended, {-1, decoder_.heads * decoder_.head_dim});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every input and output name shared by graph builders and runtime.
+// Every name shared by graph builders and runtime.
 #pragma once
 
 #include <cstdint>
@@ -23,5 +23,10 @@ inline std::string past_key(int64_t i) { return "past_key." + std::to_string(i);
 inline std::string past_value(int64_t i) { return "past_value." + std::to_string(i); }
 inline std::string present_key(int64_t i) { return "present_key." + std::to_string(i); }
 inline std::string present_value(int64_t i) { return "present_value." + std::to_string(i); }
+
+/// Domain of vila4j's own operators, and namespace of its TensorRT plugins.
+inline constexpr const char* kVila = "vila";
+inline constexpr const char* kDecodeAttention = "DecodeAttention";  ///< tensorrt_dialect.h
+inline constexpr const char* kPluginVersion = "1";
 
 }  // namespace vila::graph::names

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "common/error.h"
+#include "cuda/decode_attention.h"
 #include "graph/names.h"
 #include "graph/rope_table.h"
 
@@ -21,6 +22,8 @@ Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
 
 /// Codes that stand for a magnitude of 1.
 float most_steps(QdqFormat format) { return format == QdqFormat::fp8 ? 448.0F : 127.0F; }
+
+float attention_scale(int64_t head_dim) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
 
 }  // namespace
 
@@ -158,9 +161,16 @@ Value TensorRtDialect::attend(const Value& q, const Value& k, const Value& v, co
   const auto typed = [&](const Value& x) { return wide ? cast(x, DType::f32) : x; };
   std::vector<Value> inputs{typed(q), typed(k), typed(v)};
   if (!mask.empty()) inputs.push_back(mask);
-  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
-  const Value attended = node("Attention", inputs, {{"scale", scale}});
+  const Value attended = node("Attention", inputs, {{"scale", attention_scale(head_dim)}});
   return wide ? cast(attended, compute()) : attended;
+}
+
+Value TensorRtDialect::attend_by_plugin(const Value& q, const Value& keys, const Value& values) {
+  return node(names::kDecodeAttention, {q, keys, values, lengths_},
+              {{"scale", attention_scale(decoder_.head_dim)},
+               {"plugin_namespace", std::string(names::kVila)},
+               {"plugin_version", std::string(names::kPluginVersion)}},
+              names::kVila);
 }
 
 Value TensorRtDialect::attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) {
@@ -177,6 +187,10 @@ Value TensorRtDialect::begin_decoder(const DecoderShape& shape) {
   if (capacity < 1 || capacity > shape.max_positions) {
     fail(ErrorCode::unsupported, "language model: a cache of ", capacity, " positions, expected 1 to ", shape.max_positions);
   }
+  if (plugin() && !cuda::decode_attention_takes(shape.head_dim)) {
+    fail(ErrorCode::unsupported, "language model: head_dim ", shape.head_dim,
+         ", the attention plugin takes multiples of 8 from 8 to 128");
+  }
   decoder_ = shape;
   const Dim length = decoding() ? Dim(1) : Dim("length");
   const Value embeds = input(names::kInputsEmbeds, compute(), {"batch", length, shape.hidden});
@@ -191,8 +205,13 @@ Value TensorRtDialect::begin_decoder(const DecoderShape& shape) {
     const Value steps = node("Slice", {integer_range("rows", capacity, {capacity}), integers({0}), count, integers({0})});
     positions_ = add(positions_, steps);
   }
-  const Value rows = integer_range("cache_rows", capacity, {1, 1, 1, capacity});
-  mask_ = node("LessOrEqual", {rows, node("Unsqueeze", {positions_, integers({1, 3})})});
+  if (plugin()) {
+    import(names::kVila, 1);
+    lengths_ = cast(add(past, integers({1})), DType::i32);
+  } else {
+    const Value rows = integer_range("cache_rows", capacity, {1, 1, 1, capacity});
+    mask_ = node("LessOrEqual", {rows, node("Unsqueeze", {positions_, integers({1, 3})})});
+  }
   const Value flat = reshape(embeds, {-1, shape.hidden});
   if (compute() == DType::f32) return flat;
   const Value wide = cast(flat, DType::f32);
@@ -218,7 +237,9 @@ Value TensorRtDialect::cached_attention(int64_t layer, const Value& q, const Val
   };
   const Value keys = updated(names::past_key(layer), names::present_key(layer), rotated(heads_first(k, decoder_.kv_heads)));
   const Value values = updated(names::past_value(layer), names::present_value(layer), heads_first(v, decoder_.kv_heads));
-  const Value attended = attend(rotated(heads_first(q, decoder_.heads)), keys, values, mask_, decoder_.head_dim);
+  const Value queries = rotated(heads_first(q, decoder_.heads));
+  const Value attended =
+      plugin() ? attend_by_plugin(queries, keys, values) : attend(queries, keys, values, mask_, decoder_.head_dim);
   const Value in_order = decoding() ? attended : transpose(attended, {0, 2, 1, 3});
   return reshape(in_order, {-1, decoder_.heads * decoder_.head_dim});
 }

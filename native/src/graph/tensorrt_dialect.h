@@ -16,8 +16,18 @@
 //   past_key.i / past_value.i C [batch, kv_heads, capacity, head_dim]
 //   -> logits f32 [batch, V] of the last position, present_key.i / present_value.i, to be bound to the addresses of past_key.i /
 //   past_value.i (TensorScatter writes the new rows in place).
-// past_lengths + length must not exceed capacity. Every row of the cache must hold finite numbers, also beyond the sequence: the mask
-// gives them weight zero, and zero times NaN is NaN.
+//
+// With TensorRtOptions::attention_plugin the decode graph has, instead of Attention and its mask, a node of the domain "vila",
+// which TensorRT's parser hands to the plugin of that name and namespace (plan/tensorrt/decode_attention_plugin.h):
+//   DecodeAttention: attention of one position per sequence (cuda/decode_attention.h).
+//   inputs   q C [batch, heads, 1, head_dim] (rotated), keys, values C [batch, kv_heads, capacity, head_dim], lengths i32 [batch]
+//            (rows that count, this step's with them)
+//   outputs  attended C as q
+//   attributes  scale (of q times k): float; plugin_namespace, plugin_version: string, for the parser
+//
+// past_lengths + length must not exceed capacity. Every row of the cache must hold finite numbers, also beyond the sequence: the
+// mask gives them weight zero, and zero times NaN is NaN. The plugin does not read those rows, but the prefill graph over the same
+// cache has the mask.
 #pragma once
 
 #include <map>
@@ -48,7 +58,8 @@ class TensorRtDialect final : public Dialect {
   /// `pixels` are fp32.
   Value patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) override;
   Value attention(const Value& q, const Value& k, const Value& v, const VisionAttention& shape) override;
-  /// Throws unsupported for an odd head_dim and for a capacity outside 1..max_positions.
+  /// Throws unsupported for an odd head_dim, for a capacity outside 1..max_positions, and where the plugin is asked for and does
+  /// not take the head_dim.
   Value begin_decoder(const DecoderShape& shape) override;
   Value cached_attention(int64_t layer, const Value& q, const Value& k, const Value& v) override;
   Value last_rows(const Value& x, int64_t channels) override;
@@ -72,6 +83,8 @@ class TensorRtDialect final : public Dialect {
   Value heads_first(const Value& rows, int64_t heads);
   Value rotated(const Value& x);
   Value attend(const Value& q, const Value& k, const Value& v, const Value& mask, int64_t head_dim);
+  Value attend_by_plugin(const Value& q, const Value& keys, const Value& values);
+  bool plugin() const { return decoding() && options_.attention_plugin; }
   bool decoding() const { return options_.phase == DecoderPhase::decode; }
 
   TensorRtOptions options_;
@@ -83,6 +96,7 @@ class TensorRtDialect final : public Dialect {
   DecoderShape decoder_;
   Value sequence_;   ///< [batch, T] of the step
   Value positions_;  ///< int64 [batch, T]
+  Value lengths_;    ///< int32 [batch]: rows of the cache with this step's; for the plugin
   Value mask_;       ///< bool [batch, 1, T, capacity]: what a position attends to
 };
 

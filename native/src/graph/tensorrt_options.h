@@ -17,6 +17,8 @@ struct TensorRtOptions {
   int64_t capacity = 0;
   /// Attentions compute in fp32: queries, keys, values and the products of both, whatever the compute type.
   bool wide_attention = false;
+  /// language, decode: attention is our own plugin, whose cost follows the rows in use instead of the capacity.
+  bool attention_plugin = false;
   /// Layers in it come from there instead of the checkpoint; null: none. Not owned.
   const QdqWeights* weights = nullptr;
 };

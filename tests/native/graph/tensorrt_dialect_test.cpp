@@ -169,6 +169,57 @@ TEST_CASE("TensorRT dialect: quantised models answer as the CPU dialect does, wi
   }
 }
 
+TEST_CASE("TensorRT dialect: the attention plugin takes Attention's and the mask's place in decode graphs alone") {
+  const LanguageSpec spec = wide_layer();
+  RandomTensors random(8);
+  add_layer(random, spec, DType::f16);
+  const TensorStore store = random.open();
+  for (const std::optional<QdqFormat> format :
+       {std::optional<QdqFormat>(), {QdqFormat::fp8}, {QdqFormat::int8}, {QdqFormat::int4}}) {
+    for (const DType compute : {DType::f16, DType::bf16}) {
+      const TempDir folder;
+      std::optional<graph::QdqWeights> weights;
+      if (format) weights.emplace(rounded(folder, spec, store, *format, compute));
+      const auto build = [&](DecoderPhase phase, bool wide, bool plugin) {
+        graph::BuildOptions options = tensorrt(compute, phase);
+        options.tensorrt.weights = weights ? &*weights : nullptr;
+        options.tensorrt.wide_attention = wide;
+        options.tensorrt.attention_plugin = plugin;
+        return graph::build_language(spec, store, options);
+      };
+      CHECK(graph::serialize(build(DecoderPhase::prefill, false, true)) ==
+            graph::serialize(build(DecoderPhase::prefill, false, false)));
+      const graph::Graph masked = build(DecoderPhase::decode, false, false), graph = build(DecoderPhase::decode, false, true);
+      // Its sums are in fp32 anyway.
+      CHECK(graph::serialize(build(DecoderPhase::decode, true, true)) == graph::serialize(graph));
+      CHECK(described(graph.inputs) == described(masked.inputs));
+      CHECK(described(graph.outputs) == described(masked.outputs));
+      CHECK(graph.opsets == std::vector<std::pair<std::string, int64_t>>{{"", 24}, {"vila", 1}});
+      std::map<std::string, int64_t> more;  // nodes than with the mask
+      for (const graph::Node& node : graph.nodes) ++more[node.domain + "." + node.op];
+      for (const graph::Node& node : masked.nodes) --more[node.domain + "." + node.op];
+      std::erase_if(more, [](const auto& entry) { return entry.second == 0; });
+      CHECK(more == std::map<std::string, int64_t>{{".Add", 1},
+                                                   {".Attention", -1},
+                                                   {".Cast", 1},
+                                                   {".LessOrEqual", -1},
+                                                   {".Unsqueeze", -1},
+                                                   {"vila.DecodeAttention", 1}});
+      for (const graph::Node& node : graph.nodes) {
+        if (node.op != "DecodeAttention") continue;
+        REQUIRE(node.inputs.size() == 4);
+        CHECK(node.inputs[1] == "present_key.0");
+        CHECK(node.inputs[2] == "present_value.0");
+        REQUIRE(node.attributes.size() == 3);
+        CHECK(node.attributes[0].name == "scale");
+        CHECK(std::get<float>(node.attributes[0].value) == 0.25F);
+        CHECK(std::get<std::string>(node.attributes[1].value) == "vila");
+        CHECK(std::get<std::string>(node.attributes[2].value) == "1");
+      }
+    }
+  }
+}
+
 TEST_CASE("TensorRT dialect: what cannot be built is refused in one line") {
   const LanguageSpec spec = one_layer();
   RandomTensors random(5);
@@ -188,6 +239,10 @@ TEST_CASE("TensorRT dialect: what cannot be built is refused in one line") {
   LanguageSpec odd = spec;
   odd.head_dim = 15;
   CHECK(refused(odd, tensorrt(DType::f16)) == "5:language model: head_dim 15, expected an even number");
+  odd.head_dim = 12;
+  graph::BuildOptions plugin = tensorrt(DType::f16, DecoderPhase::decode);
+  plugin.tensorrt.attention_plugin = true;
+  CHECK(refused(odd, plugin) == "5:language model: head_dim 12, the attention plugin takes multiples of 8 from 8 to 128");
   LanguageSpec packed = spec;
   packed.packing = LanguageSpec::Packing::awq_gemm;
   CHECK(refused(packed, tensorrt(DType::f16)) == "10:language model: packed 4-bit weights, expected them in the form of the plan");

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "graph/builders.h"
+#include "graph/plugin_operator.h"
 #include "graph/qdq_weights.h"
 #include "graph/run_graph.h"
 #include "session/family_rows.h"
@@ -122,6 +123,29 @@ void check_language(const Opened& opened, int64_t capacity) {
   }
 }
 
+/// The decode graph with the attention plugin, at every length up to the last row, as the one with Attention and a mask.
+void check_plugin(const Opened& opened) {
+  const LanguageSpec& spec = opened.checkpoint->spec().language;
+  constexpr int64_t kCapacity = 9, kBatch = 2;
+  graph::BuildOptions options = opened.tensorrt(graph::DecoderPhase::decode, kCapacity);
+  const auto masked = compile(graph::build_language(*opened.checkpoint, options));
+  options.tensorrt.attention_plugin = true;
+  const auto plugin = compile_with_plugin(graph::build_language(*opened.checkpoint, options));
+  TensorRtDecoder wanted(spec, *masked, *masked, kBatch, kCapacity), found(spec, *plugin, *plugin, kBatch, kCapacity);
+  const std::vector<float> x = normal_values(kBatch * kCapacity * spec.hidden, 5);
+  for (int64_t at = 0; at < kCapacity; ++at) {
+    CAPTURE(at);
+    const std::vector<float> rows = steps(x, kBatch, spec.hidden, at, at + 1);
+    // Sequence 1 begins again at position 5.
+    const std::vector<int64_t> past{at, at < 5 ? at : at - 5};
+    CHECK(max_abs_difference(found.step(rows, 1, past), wanted.step(rows, 1, past)) < kSame);
+  }
+  for (int64_t layer = 0; layer < spec.layers; ++layer) {
+    CHECK(max_abs_difference(found.keys(layer), wanted.keys(layer)) < kSame);
+    CHECK(max_abs_difference(found.values(layer), wanted.values(layer)) < kSame);
+  }
+}
+
 /// Two sequences of different lengths, decoded and then continued by a chunk in one batch, as each alone.
 void check_batch(const Opened& opened) {
   const LanguageSpec& spec = opened.checkpoint->spec().language;
@@ -180,6 +204,16 @@ TEST_CASE("TensorRT dialect: packed language models, whose zero points become co
     CAPTURE(row.name);
     CAPTURE(row.particular);
     check_language(Opened(row), 32);
+  }
+}
+
+TEST_CASE("TensorRT dialect: decoding with the attention plugin, for every family") {
+  for (const std::vector<Row>& rows : {square_rows(), packed_rows()}) {
+    for (const Row& row : rows) {
+      CAPTURE(row.name);
+      CAPTURE(row.particular);
+      check_plugin(Opened(row));
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TensorRT's own ONNX parser reads every graph of every family in every precision, and sees the inputs and outputs that the runtime
-// binds. Needs TensorRT's libraries, but no GPU.
+// binds; with our own attention plugin too. Needs TensorRT's libraries, but no GPU.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "graph/builders.h"
 #include "graph/qdq_weights.h"
+#include "plan/tensorrt/decode_attention_plugin.h"
 #include "plan/tensorrt/network.h"
 #include "session/family_rows.h"
 #include "support/npy.h"
@@ -36,6 +37,9 @@ const tensorrt::Library* library() {
             << "; ./test --tensorrt fetches it\n";
   return nullptr;
 }
+
+/// A machine without a device: nothing but the number that a plan would be made for. The parser calls nothing else.
+constexpr cuda::DecodeAttentionFunctions kNoKernels{[] { return 132; }, nullptr, nullptr, nullptr};
 
 struct Precision {
   const char* name;
@@ -104,24 +108,32 @@ class FamilyModel {
     }
     const LanguageSpec& language = spec.language;
     use_layers(graph::qdq_layers(language, precision.format), checkpoint_->language(), type);
-    for (const DecoderPhase phase : {DecoderPhase::prefill, DecoderPhase::decode}) {
-      for (const bool wide : {false, true}) {
-        graph::BuildOptions build = options(type);
-        build.tensorrt.phase = phase;
-        build.tensorrt.capacity = kCapacity;
-        build.tensorrt.wide_attention = wide;
-        const std::vector<int64_t> cache{-1, language.kv_heads, kCapacity, language.head_dim};
-        std::string inputs = one("inputs_embeds", type, {-1, phase == DecoderPhase::decode ? 1 : -1, language.hidden}) +
-                             one("past_lengths", DType::i64, {-1});
-        std::string outputs;
-        for (int64_t i = 0; i < language.layers; ++i) {
-          const std::string layer = std::to_string(i);
-          inputs += one("past_key." + layer, type, cache) + one("past_value." + layer, type, cache);
-          outputs += one("present_key." + layer, type, cache) + one("present_value." + layer, type, cache);
-        }
-        outputs += one("logits", DType::f32, {-1, language.vocab});
-        check_graph(graph::build_language(*checkpoint_, build), inputs, outputs);
+    const struct {
+      DecoderPhase phase;
+      bool wide, plugin;
+    } kinds[] = {{DecoderPhase::prefill, false, false},
+                 {DecoderPhase::prefill, true, false},
+                 {DecoderPhase::decode, false, false},
+                 {DecoderPhase::decode, true, false},
+                 {DecoderPhase::decode, false, true}};
+    for (const auto& [phase, wide, plugin] : kinds) {
+      CAPTURE(plugin);
+      graph::BuildOptions build = options(type);
+      build.tensorrt.phase = phase;
+      build.tensorrt.capacity = kCapacity;
+      build.tensorrt.wide_attention = wide;
+      build.tensorrt.attention_plugin = plugin;
+      const std::vector<int64_t> cache{-1, language.kv_heads, kCapacity, language.head_dim};
+      std::string inputs = one("inputs_embeds", type, {-1, phase == DecoderPhase::decode ? 1 : -1, language.hidden}) +
+                           one("past_lengths", DType::i64, {-1});
+      std::string outputs;
+      for (int64_t i = 0; i < language.layers; ++i) {
+        const std::string layer = std::to_string(i);
+        inputs += one("past_key." + layer, type, cache) + one("past_value." + layer, type, cache);
+        outputs += one("present_key." + layer, type, cache) + one("present_value." + layer, type, cache);
       }
+      outputs += one("logits", DType::f32, {-1, language.vocab});
+      check_graph(graph::build_language(*checkpoint_, build), inputs, outputs);
     }
   }
   const LanguageSpec& language() const { return checkpoint_->spec().language; }
@@ -157,8 +169,34 @@ Row widened(Row row) {
 
 }  // namespace
 
+TEST_CASE("TensorRT's parser: the attention plugin's node is refused before the plugin is registered, and taken after it") {
+  if (library() == nullptr) return;
+  graph::Graph graph;
+  graph.name = "attention";
+  graph.opsets = {{"", 24}, {"vila", 1}};
+  graph.inputs = {{"q", DType::f16, {"batch", 6, 1, 64}},
+                  {"keys", DType::f16, {"batch", 2, 40, 64}},
+                  {"values", DType::f16, {"batch", 2, 40, 64}},
+                  {"lengths", DType::i32, {"batch"}}};
+  graph.outputs = {{"attended", DType::f16, {"batch", 6, 1, 64}}};
+  graph.nodes = {{"DecodeAttention",
+                  "vila",
+                  "node",
+                  {"q", "keys", "values", "lengths"},
+                  {"attended"},
+                  {{"scale", 0.125F}, {"plugin_namespace", std::string("vila")}, {"plugin_version", std::string("1")}}}};
+  const auto parse = [&] { return tensorrt::Network(*library(), graph::serialize(graph), "attention").outputs(); };
+  CHECK(error_of(parse).starts_with("9:attention: TensorRT cannot read the graph: node node (DecodeAttention): "));
+  tensorrt::register_decode_attention(*library(), kNoKernels);
+  tensorrt::register_decode_attention(*library(), kNoKernels);
+  CHECK(describe(parse()) == one("attended", DType::f16, {-1, 6, 1, 64}));
+  graph.nodes[0].attributes.erase(graph.nodes[0].attributes.begin());
+  CHECK(error_of(parse).starts_with("9:attention: TensorRT cannot read the graph: node node (DecodeAttention): "));
+}
+
 TEST_CASE("TensorRT's parser: every graph of every family in every precision") {
   if (library() == nullptr) return;
+  tensorrt::register_decode_attention(*library(), kNoKernels);
   MESSAGE("TensorRT " << library()->version << ", " << library()->path);
   for (const Row& row : square_rows()) {
     CAPTURE(row.name);
@@ -173,6 +211,7 @@ TEST_CASE("TensorRT's parser: every graph of every family in every precision") {
 
 TEST_CASE("TensorRT's parser: packed language models") {
   if (library() == nullptr) return;
+  tensorrt::register_decode_attention(*library(), kNoKernels);
   for (const Row& row : packed_rows()) {
     CAPTURE(row.name);
     CAPTURE(row.particular);

@@ -31,7 +31,8 @@ bool try_folder(const std::string& origin, const std::string& folder, Search& se
   int32_t (*version)() = nullptr;
   if (!library.find("getInferLibVersion", version) || !library.find("createInferBuilder_INTERNAL", found.create_builder) ||
       !library.find("createInferRuntime_INTERNAL", found.create_runtime) ||
-      !library.find("createInferRefitter_INTERNAL", found.create_refitter)) {
+      !library.find("createInferRefitter_INTERNAL", found.create_refitter) ||
+      !library.find("getPluginRegistry", found.plugin_registry)) {
     return miss(library_file, "lacks the functions of TensorRT");
   }
   const int number = version();  // NvInferVersion.h: major * 10000 + minor * 100 + patch

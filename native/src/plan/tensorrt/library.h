@@ -26,6 +26,7 @@ struct Library {
   void* (*create_builder)(void* logger, int32_t version) = nullptr;
   void* (*create_runtime)(void* logger, int32_t version) = nullptr;
   void* (*create_refitter)(void* engine, void* logger, int32_t version) = nullptr;
+  void* (*plugin_registry)() = nullptr;  ///< an nvinfer1::IPluginRegistry, the process's
   void* (*create_parser)(void* network, void* logger, int version) = nullptr;
 };
 
