@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/onnxruntime/custom_ops.h"
 
+#include "graph/names.h"
 #include "plan/onnxruntime/cached_attention.h"
 #include "plan/onnxruntime/handle.h"
 #include "plan/onnxruntime/packed_linear.h"
@@ -9,7 +10,7 @@ namespace vila::plan::onnxruntime {
 
 OrtCustomOpDomain* make_custom_ops(const OrtApi& api) {
   OrtCustomOpDomain* domain = nullptr;
-  check(api, api.CreateCustomOpDomain("vila", &domain), "ONNX Runtime operator domain");
+  check(api, api.CreateCustomOpDomain(graph::names::kVila, &domain), "ONNX Runtime operator domain");
   Handle<OrtCustomOpDomain> owned(domain, api.ReleaseCustomOpDomain);
   for (const OrtCustomOp* op : {packed_linear_op(), cached_attention_op()}) {
     check(api, api.CustomOpDomain_Add(domain, op), op->GetName(op));
