@@ -321,10 +321,10 @@ class VILA_API TokenListener {
 /// How to load a model.
 class VILA_API LoadOptions {
  public:
-  std::string backend = "auto";       ///< "auto" or "onnxruntime"
+  std::string backend = "auto";       ///< "auto", "onnxruntime", or "tensorrt": a CUDA device, with libvila_cuda.so and TensorRT 11
   /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the
   /// decoder's blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or int4. Quantised
-  /// weights are written once, beside the plans.
+  /// weights are written once. For tensorrt "fp32", "fp16", "bf16", "fp8", "int8", "int4"; its default is the checkpoint's type.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores

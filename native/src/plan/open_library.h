@@ -38,6 +38,9 @@ class OpenLibrary {
 /// The file of the library that holds a function, as resolved by the dynamic loader; else `fallback`.
 std::string library_of(const void* function, const std::string& fallback);
 
+/// The folder of the binary that holds this function, without a trailing slash; empty when it is unknown.
+std::string own_folder();
+
 /// A place that was tried in vain.
 struct Miss {
   std::string place;     ///< how it came to be tried, and the path

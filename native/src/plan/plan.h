@@ -52,7 +52,7 @@ std::shared_ptr<Backend> onnxruntime_backend();
 /// What doctor() says about this backend; never throws.
 std::vector<Check> onnxruntime_checks();
 
-/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx`, written once, found again by fingerprint; and beside them the
+/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx` (or another extension), written once, found again by fingerprint; and beside them the
 /// weights that a graph refers to and no checkpoint holds in that form: `<dir>/<label>-<fingerprint>.safetensors`.
 class PlanCache {
  public:
@@ -67,7 +67,8 @@ class PlanCache {
   /// Returns the entry, or makes it: takes the entry's file lock (so that two builders, in one process or two, do the work once),
   /// calls `build`, writes to a temporary file, syncs and renames. A damaged entry (its checksum trailer does not match) is
   /// rebuilt with a warning. Nothing half-written is ever read; an exception from `build` leaves no file.
-  Entry get_or_build(const std::string& label, const std::string& fingerprint, const std::function<std::string()>& build);
+  Entry get_or_build(const std::string& label, const std::string& fingerprint, const std::function<std::string()>& build,
+                     const char* extension = "onnx");
 
   /// A file that is too large to be held in memory.
   struct Weights {

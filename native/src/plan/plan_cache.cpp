@@ -391,11 +391,11 @@ std::string choose_folder(const std::string& wanted) {
 PlanCache::PlanCache(const std::string& dir) : dir_(choose_folder(dir)) {}
 
 PlanCache::Entry PlanCache::get_or_build(const std::string& label, const std::string& fingerprint,
-                                         const std::function<std::string()>& build) {
+                                         const std::function<std::string()>& build, const char* extension) {
   check_name("label", label);
   check_name("fingerprint", fingerprint);
   Entry entry;
-  entry.path = dir_ + "/" + label + "-" + fingerprint + ".onnx";
+  entry.path = dir_ + "/" + label + "-" + fingerprint + "." + extension;
   const auto found = [&entry](std::optional<std::string> bytes) {
     if (!bytes) return false;
     entry.bytes = std::move(*bytes);

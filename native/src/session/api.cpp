@@ -8,6 +8,7 @@
 #include "kernels/peak.h"
 #include "plan/cpu.h"
 #include "plan/memory.h"
+#include "session/device_plans.h"
 #include "session/engine.h"
 #include "session/report.h"
 #include "session/session.h"
@@ -51,9 +52,14 @@ std::vector<std::string> Model::compile(const std::string& path, const LoadOptio
   return guarded([&] {
     const std::shared_ptr<const Checkpoint> checkpoint = Checkpoint::open(path);
     check_load_options(options, checkpoint->spec());
-    const std::shared_ptr<plan::Backend> backend = plan::onnxruntime_backend();
     std::vector<std::string> lines;
-    make_plans(*checkpoint, *backend, options, progress, &lines);
+    if (wants_device(options)) {
+      const std::shared_ptr<plan::DeviceBackend> device = plan::tensorrt_backend();
+      make_device_plans(*checkpoint, *device, options, progress, &lines);
+    } else {
+      const std::shared_ptr<plan::Backend> backend = plan::onnxruntime_backend();
+      make_plans(*checkpoint, *backend, options, progress, &lines);
+    }
     return lines;
   });
 }

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "prompt/prompt.h"
+#include "session/device_plans.h"
 #include "session/progress.h"
 #include "session/report.h"
 
@@ -20,11 +21,17 @@ std::string one_of(const std::vector<std::string>& ids) {
 
 }  // namespace
 
+bool wants_device(const LoadOptions& options) { return options.backend == "tensorrt"; }
+
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
-  if (options.backend != "auto" && options.backend != "onnxruntime") {
-    fail(ErrorCode::invalid_argument, "backend: \"", options.backend, "\", expected auto or onnxruntime");
+  if (wants_device(options)) {
+    parse_device_precision(options.precision, spec.weight_dtype);
+  } else {
+    if (options.backend != "auto" && options.backend != "onnxruntime") {
+      fail(ErrorCode::invalid_argument, "backend: \"", options.backend, "\", expected auto, onnxruntime or tensorrt");
+    }
+    parse_precision(options.precision);
   }
-  parse_precision(options.precision);
   if (options.threads < 0 || options.threads > 1024) {
     fail(ErrorCode::invalid_argument, "threads: ", options.threads, ", expected 0 to 1024");
   }
@@ -58,24 +65,40 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
     engine->prompt_spec_.template_id = options.prompt_template;
     engine->prompt_spec_.system.reset();
   }
-  engine->backend_ = plan::onnxruntime_backend();
-  engine->plans_ = make_plans(*engine->checkpoint_, *engine->backend_, options, progress, nullptr);
+  engine->load_plans(options, progress);
   engine->vision_.emplace(spec, *engine->plans_.vision, *engine->plans_.projector, options.image_cache_bytes);
   if (engine->has_language()) {
-    engine->scheduler_.emplace(spec.language, *engine->plans_.language, cache_dtype(engine->precision()), options.max_requests);
+    engine->scheduler_.emplace(engine->decoder(), options.max_requests);
   }
   report(progress, "ready", 1);
   log(LogLevel::info, "loaded ", path, " (", spec.family, ", context ", engine->context_, ")");
   return engine;
 }
 
+void Engine::load_plans(const LoadOptions& options, ProgressListener* progress) {
+  if (wants_device(options)) {
+    device_ = plan::tensorrt_backend();
+    plans_ = make_device_plans(*checkpoint_, *device_, options, progress, nullptr);
+  } else {
+    backend_ = plan::onnxruntime_backend();
+    plans_ = make_plans(*checkpoint_, *backend_, options, progress, nullptr);
+  }
+}
+
 ModelInfo Engine::info() const {
   ModelInfo info = describe(*checkpoint_);
   info.context_length = static_cast<int32_t>(context_);
   info.prompt_template = prompt_spec_.template_id;
-  info.precision = plan_precision(spec().language, precision());
-  info.kv_bytes_per_token = kv_bytes_per_token(spec().language, precision());
-  info.backend = backend_->name() + " " + backend_->version();
+  const LanguageSpec& language = spec().language;
+  if (plans_.device) {
+    info.precision = describe(*plans_.device, language);
+    info.kv_bytes_per_token = kv_bytes_per_token(language, *plans_.device);
+    info.backend = join(device_->name(), " ", device_->version(), ", ", device_->device_name());
+  } else {
+    info.precision = plan_precision(language, plans_.precision);
+    info.kv_bytes_per_token = kv_bytes_per_token(language, plans_.precision);
+    info.backend = backend_->name() + " " + backend_->version();
+  }
   return info;
 }
 

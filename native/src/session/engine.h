@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "plan/decoder.h"
+#include "plan/device_backend.h"
 #include "plan/plan.h"
+#include "session/device_precision.h"
 #include "session/language_runner.h"
 #include "session/precision.h"
 #include "session/scheduler.h"
@@ -20,9 +23,11 @@ namespace vila {
 
 /// The compiled plans of a checkpoint; no language model after LoadOptions::images_only.
 struct Plans {
-  std::unique_ptr<plan::Plan> vision, projector, language;
+  std::unique_ptr<plan::Plan> vision, projector, language;  ///< language: only of backends that compute in the host's memory
+  std::unique_ptr<plan::Decoder> decoder;                   ///< the language model; may refer to `language`
   std::optional<EmbeddingTable> embeddings;
   Precision precision = Precision::fp32;
+  std::optional<DevicePrecision> device;  ///< of a backend with its own device, in place of `precision`
 };
 
 /// Finds or makes the three plans in the cache. A plan that is made is checked before it is published: see parity.h.
@@ -42,10 +47,10 @@ class Engine {
   const EmbeddingTable& embeddings() const { return *plans_.embeddings; }
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
-  /// False after LoadOptions::images_only: embeddings() and scheduler() are not to be called then.
-  bool has_language() const { return plans_.language != nullptr; }
+  /// False after LoadOptions::images_only: embeddings(), decoder() and scheduler() are not to be called then.
+  bool has_language() const { return plans_.decoder != nullptr; }
+  plan::Decoder& decoder() const { return *plans_.decoder; }
   Scheduler& scheduler() { return *scheduler_; }
-  Precision precision() const { return plans_.precision; }
   /// Most positions of a session.
   int64_t context() const { return context_; }
   /// The template in force.
@@ -56,7 +61,10 @@ class Engine {
   Engine() = default;
   std::shared_ptr<const Checkpoint> checkpoint_;
   std::shared_ptr<const TokenizerBase> tokenizer_;
-  std::shared_ptr<plan::Backend> backend_;
+  void load_plans(const LoadOptions& options, ProgressListener* progress);
+
+  std::shared_ptr<plan::Backend> backend_;        ///< one of these two
+  std::shared_ptr<plan::DeviceBackend> device_;
   Plans plans_;
   PromptSpec prompt_spec_;
   std::optional<VisionEncoder> vision_;
@@ -65,8 +73,11 @@ class Engine {
   LiveCount<LiveType::model> live_;
 };
 
-/// Checks backend, threads, context, requests and template of `options` against the spec, and that the precision is one (make_plans() sees
-/// whether the model has it); returns the context length.
+/// Whether options ask for the backend with a device of its own.
+bool wants_device(const LoadOptions& options);
+
+/// Checks backend, threads, context, requests and template of `options` against the spec, and that the precision is one of the backend's
+/// (make_plans() sees whether the model has it); returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 
 }  // namespace vila

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys and values of one sequence, written in place by the language plan.
+// The keys and values of one sequence in the host's memory, written in place by the language plan.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +9,22 @@
 
 #include "checkpoint/model_spec.h"
 #include "common/live_count.h"
+#include "plan/decoder.h"
 
 namespace vila {
 
 /// Per layer one key and one value buffer, [1, kv_heads, capacity, head_dim] of float32 or fp16. Rows at and beyond the sequence's length hold
 /// anything. Owned by one session; not thread-safe.
-class KvCache {
+class KvCache final : public plan::SequenceCache {
  public:
   /// Empty; at most `limit` positions.
   KvCache(const LanguageSpec& spec, DType dtype, int64_t limit);
 
   /// Makes room for `positions`: the capacity becomes the next bucket (a power of two from 256 up, at most the limit), and the
   /// first `used` rows of every head are kept. Throws capacity beyond the limit or when memory is lacking; then nothing changed.
-  void reserve(int64_t positions, int64_t used);
+  void reserve(int64_t positions, int64_t used) override;
 
-  int64_t capacity() const { return capacity_; }
+  int64_t capacity() const override { return capacity_; }
   int64_t limit() const { return limit_; }
   int64_t layers() const { return static_cast<int64_t>(keys_.size()); }
   DType dtype() const { return dtype_; }

@@ -9,6 +9,14 @@
 
 namespace vila {
 namespace names = graph::names;
+namespace {
+
+// Positions of a prompt at once. The longer one bounds the scratch memory of attention (heads * positions * capacity floats), the
+// shorter one how long others wait for their next token. Multiples of the tiles of attention (kernels/attention_tiles.h): a prompt
+// comes out the same, whichever of them it was cut by.
+constexpr int64_t kChunk = 256, kSharedChunk = 64;
+
+}  // namespace
 
 EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized)
     : hidden_(checkpoint.spec().language.hidden), vocab_(checkpoint.spec().language.vocab) {
@@ -47,6 +55,20 @@ LanguageRunner::LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType
   }
 }
 
+std::unique_ptr<plan::SequenceCache> LanguageRunner::new_cache(int64_t limit) {
+  return std::make_unique<KvCache>(spec_, cache_, limit);
+}
+
+int64_t LanguageRunner::chunk() const { return kChunk; }
+
+int64_t LanguageRunner::shared_chunk() const { return kSharedChunk; }
+
+KvCache& LanguageRunner::own(const SequenceStep& step) const {
+  auto* cache = dynamic_cast<KvCache*>(step.cache);
+  if (cache == nullptr) fail(ErrorCode::internal, "language plan: a cache of another backend");
+  return *cache;
+}
+
 void LanguageRunner::bind_cache(KvCache& cache) {
   const std::vector<int64_t> shape = cache.shape();
   for (int64_t layer = 0; layer < cache.layers(); ++layer) {
@@ -64,11 +86,12 @@ void LanguageRunner::bind_caches(const std::vector<SequenceStep>& steps) {
   addresses_.clear();
   capacities_.clear();
   for (const SequenceStep& step : steps) {
+    KvCache& cache = own(step);
     for (int64_t layer = 0; layer < spec_.layers; ++layer) {
-      addresses_.push_back(std::bit_cast<int64_t>(step.cache->key(layer)));
-      addresses_.push_back(std::bit_cast<int64_t>(step.cache->value(layer)));
+      addresses_.push_back(std::bit_cast<int64_t>(cache.key(layer)));
+      addresses_.push_back(std::bit_cast<int64_t>(cache.value(layer)));
     }
-    capacities_.push_back(step.cache->capacity());
+    capacities_.push_back(cache.capacity());
   }
   const auto batch = static_cast<int64_t>(steps.size());
   inputs_[3].shape = {batch, spec_.layers, 2};
@@ -83,10 +106,12 @@ void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, 
   }
   last_.clear();
   for (const SequenceStep& step : steps) {
-    if (step.past < 0 || step.past + count > step.cache->capacity() || step.cache->dtype() != cache_) {
-      fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", step.cache->capacity(),
-           " of ", name_of(step.cache->dtype()));
+    const KvCache& cache = own(step);
+    if (step.past < 0 || step.past + count > cache.capacity() || cache.dtype() != cache_) {
+      fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", cache.capacity(), " of ",
+           name_of(cache.dtype()));
     }
+    if (step.logits == nullptr || step.token != nullptr) fail(ErrorCode::internal, "language plan: it gives logits and chooses no token");
     last_.push_back(static_cast<int32_t>(step.past + count - 1));
   }
   int32_t total = *std::max_element(last_.begin(), last_.end()) + 1;
@@ -111,7 +136,7 @@ void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, 
   if (joins()) {
     bind_caches(steps);
   } else {
-    bind_cache(*steps[0].cache);
+    bind_cache(own(steps[0]));
   }
   plan_.run(inputs_, outputs_, stop);
   for (size_t i = 0; i < steps.size() && batch > 1; ++i) std::copy_n(logits_.data() + i * vocab, vocab, steps[i].logits);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One sequence through the language plan: embeddings in, logits of the last position out.
+// Sequences through the language plan of a backend that computes in the host's memory: embeddings in, logits of the last position out.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "graph/quantized_weights.h"
+#include "plan/decoder.h"
 #include "plan/plan.h"
 #include "session/kv_cache.h"
 
@@ -31,26 +32,23 @@ class EmbeddingTable {
   std::optional<kernels::PackedShape> packed_;
 };
 
-/// The next positions of one sequence.
-struct SequenceStep {
-  KvCache* cache = nullptr;       ///< has room for past + count
-  int64_t past = 0;               ///< rows of the cache that the sequence fills so far; they are not changed
-  const float* embeds = nullptr;  ///< [count, hidden]
-  float* logits = nullptr;        ///< [vocab], written: of the last of the positions
-};
+using plan::SequenceStep;
 
-/// Runs the plan over caches it does not own. Not thread-safe; the plan is shared.
-class LanguageRunner {
+/// Runs the plan over caches it does not own. A joined step is not broken off by a stop of one of its sequences.
+class LanguageRunner final : public plan::Decoder {
  public:
   /// `cache` is the type of the caches' elements, which decides the form of the plan (graph/builders.h).
   LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType cache);
-  /// Whether one run takes several sequences: over fp16 caches.
-  bool joins() const { return cache_ == DType::f16; }
-  /// Computes `count` >= 1 positions of each of `steps`, which have caches of their own, in one run. More than one step needs
-  /// joins(). Throws what Plan::run throws; then rows beyond `past` and logits hold anything.
-  void run(const std::vector<SequenceStep>& steps, int64_t count, plan::StopSource* stop);
+  std::unique_ptr<plan::SequenceCache> new_cache(int64_t limit) override;
+  /// Over fp16 caches.
+  bool joins() const override { return cache_ == DType::f16; }
+  int64_t chunk() const override;
+  int64_t shared_chunk() const override;
+  /// Throws what Plan::run throws, too.
+  void run(const std::vector<SequenceStep>& steps, int64_t count, plan::StopSource* stop) override;
 
  private:
+  KvCache& own(const SequenceStep& step) const;
   void bind_caches(const std::vector<SequenceStep>& steps);
   void bind_cache(KvCache& cache);
 

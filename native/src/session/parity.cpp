@@ -6,7 +6,6 @@
 
 #include "common/error.h"
 #include "graph/names.h"
-#include "session/kv_cache.h"
 #include "session/language_runner.h"
 
 namespace vila {
@@ -49,22 +48,21 @@ void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
            {1, spec.tokens_per_image(), spec.projector.output}, "projector plan");
 }
 
-void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, Precision precision, plan::Plan& plan) {
+void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, Precision precision, plan::Decoder& decoder) {
   const int64_t tokens = std::min(kTokens, spec.max_positions);
   std::vector<float> embeds(static_cast<size_t>(tokens * spec.hidden));
   for (int64_t i = 0; i < tokens; ++i) {
     table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens), embeds.data() + i * spec.hidden);
   }
-  LanguageRunner runner(spec, plan, cache_dtype(precision));
   std::vector<float> whole(static_cast<size_t>(spec.vocab)), stepwise(whole.size());
-  KvCache first(spec, cache_dtype(precision), tokens), second(spec, cache_dtype(precision), tokens);
-  first.reserve(tokens, 0);
-  second.reserve(tokens, 0);
-  runner.run({{&first, 0, embeds.data(), whole.data()}}, tokens, nullptr);
+  const auto first = decoder.new_cache(tokens), second = decoder.new_cache(tokens);
+  first->reserve(tokens, 0);
+  second->reserve(tokens, 0);
+  decoder.run({{first.get(), 0, embeds.data(), whole.data()}}, tokens, nullptr);
   const int64_t prefill = std::min(kPrefill, tokens);
-  runner.run({{&second, 0, embeds.data(), stepwise.data()}}, prefill, nullptr);
+  decoder.run({{second.get(), 0, embeds.data(), stepwise.data()}}, prefill, nullptr);
   for (int64_t i = prefill; i < tokens; ++i) {
-    runner.run({{&second, i, embeds.data() + i * spec.hidden, stepwise.data()}}, 1, nullptr);
+    decoder.run({{second.get(), i, embeds.data() + i * spec.hidden, stepwise.data()}}, 1, nullptr);
   }
   require_finite(whole, "language plan");
   require_finite(stepwise, "language plan");

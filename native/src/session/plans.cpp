@@ -2,7 +2,6 @@
 // Graphs to plans through the cache on disk.
 #include <functional>
 #include <optional>
-#include <set>
 
 #include "common/error.h"
 #include "common/hash.h"
@@ -14,8 +13,8 @@
 #include "plan/memory.h"
 #include "session/engine.h"
 #include "session/parity.h"
+#include "session/plan_files.h"
 #include "session/precision_choice.h"
-#include "session/progress.h"
 #include "session/quantized_layers.h"
 
 namespace vila {
@@ -23,18 +22,12 @@ namespace {
 
 using plan::PlanCache;
 
-/// Everything that decides what a graph's bytes are: the weights and where they lie (graphs point into the checkpoint's files), the
-/// graph writer, precision and backend. Capacity and device do not: CPU plans have dynamic shapes.
+/// Everything that decides what a graph's bytes are: its sources, precision and backend. Capacity and device do not: CPU plans have
+/// dynamic shapes.
 std::string fingerprint(const Checkpoint& checkpoint, Precision precision, const plan::Backend& backend) {
-  std::set<std::string> files;
-  for (const TensorStore* store : {&checkpoint.language(), &checkpoint.vision(), &checkpoint.projector()}) {
-    for (const auto& [name, tensor] : store->all()) files.insert(tensor.file->path());
-  }
   Hasher hasher;
-  hasher.text(checkpoint.fingerprint()).number(graph::kGraphVersion).text(name_of(precision)).text(backend.name());
-  hasher.text(backend.version());
-  for (const std::string& file : files) hasher.text(real_path(file));
-  return hasher.finish().hex();
+  hash_sources(hasher, checkpoint);
+  return hasher.text(name_of(precision)).text(backend.name()).text(backend.version()).finish().hex();
 }
 
 /// Makes the plans of one checkpoint, one after another.
@@ -44,13 +37,10 @@ class PlanMaker {
             std::vector<std::string>* lines)
       : checkpoint_(checkpoint),
         backend_(backend),
-        progress_(progress),
-        lines_(lines),
-        cache_(options.cache_dir),
+        files_(checkpoint, options.cache_dir, progress, lines),
         images_only_(options.images_only),
         precision_(choose(options, checkpoint)),
-        model_(fingerprint(checkpoint, precision_, backend)),
-        weights_key_(Hasher().text(checkpoint.fingerprint()).number(graph::kWeightsVersion).finish().hex()) {
+        model_(fingerprint(checkpoint, precision_, backend)) {
     compile_.threads = options.threads;
   }
 
@@ -58,12 +48,12 @@ class PlanMaker {
     const ModelSpec& spec = checkpoint_.spec();
     Plans plans;
     plans.precision = precision_;
-    span(0.05, 0.25);
+    files_.span(0.05, 0.25);
     plans.vision = plan(
         "vision", checkpoint_.vision(),
         [&](const graph::BuildOptions& build) { return graph::build_vision(spec.vision, checkpoint_.vision(), build); },
         [&](plan::Plan& made) { check_vision_plan(spec, made); });
-    span(0.25, 0.3);
+    files_.span(0.25, 0.3);
     plans.projector = plan(
         "projector", checkpoint_.projector(),
         [&](const graph::BuildOptions& build) {
@@ -71,17 +61,21 @@ class PlanMaker {
         },
         [&](plan::Plan& made) { check_projector_plan(spec, made); });
     if (images_only_) return plans;
-    span(0.3, 0.4);
+    files_.span(0.3, 0.4);
     const std::optional<graph::PackedWeights> packed = packed_weights();
-    span(packed_path_.empty() ? 0.3 : 0.4, 1);
+    files_.span(packed_path_.empty() ? 0.3 : 0.4, 1);
     plans.language = plan(
         "language", checkpoint_.language(),
         [&](graph::BuildOptions build) {
           build.cache = cache_dtype(precision_);
           return graph::build_language(checkpoint_, build, packed ? &*packed : nullptr);
         },
-        [&](plan::Plan& made) { check_language_plan(spec.language, *plans.embeddings, precision_, made); },
+        [&](plan::Plan& made) {
+          LanguageRunner runner(spec.language, made, cache_dtype(precision_));
+          check_language_plan(spec.language, *plans.embeddings, precision_, runner);
+        },
         [&](const graph::QuantizedWeights* quantized) { plans.embeddings.emplace(checkpoint_, quantized); });
+    plans.decoder = std::make_unique<LanguageRunner>(spec.language, *plans.language, cache_dtype(precision_));
     return plans;
   }
 
@@ -98,29 +92,6 @@ class PlanMaker {
     return choice.precision;
   }
 
-  void span(double from, double to) { from_ = from, to_ = to; }
-  void tell(const std::string& path, uint64_t bytes, bool existed, const char* made) {
-    log(LogLevel::debug, path, existed ? ": found" : ": written");
-    if (lines_ == nullptr) return;
-    lines_->push_back(join(path.substr(path.rfind('/') + 1), ": ", bytes, " bytes, ", existed ? "already there" : made));
-  }
-
-  /// A file of weights beside the plans, in a form that the checkpoint does not hold; independent of the backend. `pieces` is asked
-  /// for only where it is not there.
-  PlanCache::Weights weights(const std::string& label, const std::string& stage,
-                             const std::function<graph::WeightsPieces()>& pieces) {
-    const PlanCache::Weights made = cache_.get_or_write(label, weights_key_, [&] {
-      const graph::WeightsPieces whole = pieces();
-      return PlanCache::Pieces{whole.count, [this, stage, whole](size_t piece, const PlanCache::Write& write) {
-                                 const double done = static_cast<double>(piece) / static_cast<double>(whole.count);
-                                 report(progress_, stage.c_str(), from_ + (to_ - from_) * 0.5 * done);
-                                 whole.write(piece, write);
-                               }};
-    });
-    tell(made.path, made.bytes, made.existed, "written");
-    return made;
-  }
-
   /// The repacked layers of a packed language model; nothing for a plain one. In int8 and int4 our own kernels read these layers
   /// from the quantised weights, and only their outline is needed.
   std::optional<graph::PackedWeights> packed_weights() {
@@ -128,7 +99,7 @@ class PlanMaker {
     if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
     if (precision_ != Precision::fp32) return graph::PackedWeights::outline(spec, checkpoint_.language());
     const PlanCache::Weights made =
-        weights("language-packed", "language weights", [&] { return graph::packed_pieces(spec, checkpoint_.language()); });
+        files_.weights("language-packed", "language weights", [&] { return graph::packed_pieces(spec, checkpoint_.language()); });
     packed_path_ = real_path(made.path);
     return graph::PackedWeights(made.path, spec.packing_group);
   }
@@ -144,7 +115,7 @@ class PlanMaker {
     if (precision_ == Precision::fp32) return std::nullopt;
     const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_);
     const PlanCache::Weights file =
-        weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&] {
+        files_.weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&] {
           return checkpoint_.spec().synthetic ? graph::random_pieces(layers) : graph::quantized_pieces(layers, tensors);
         });
     return Quantized{file, graph::QuantizedWeights(file.path, layers)};
@@ -164,7 +135,7 @@ class PlanMaker {
     record.uses = &uses;
     build(record);
     Drawn drawn;
-    drawn.file = weights(join(kind, "-drawn"), join(kind, " weights"), [&] { return graph::random_matrices(uses); });
+    drawn.file = files_.weights(join(kind, "-drawn"), join(kind, " weights"), [&] { return graph::random_matrices(uses); });
     drawn.tensors.add_file(drawn.file.path);
     return drawn;
   }
@@ -172,7 +143,7 @@ class PlanMaker {
   /// `see` gets the quantised weights (null in fp32) before the plan is verified.
   std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify,
                                    const See& see = {}) {
-    report(progress_, join(kind, " plan").c_str(), from_);
+    files_.progress(join(kind, " plan"), 0);
     const std::string label = join(kind, "-", name_of(precision_));
     const std::optional<Quantized> quantized = quantized_weights(kind, tensors, build);
     const std::optional<Drawn> drawn = drawn_weights(kind, build);
@@ -189,28 +160,25 @@ class PlanMaker {
     }
     if (see) see(options.quantized);
     std::unique_ptr<plan::Plan> compiled;
-    const PlanCache::Entry entry = cache_.get_or_build(label, key.finish().hex(), [&] {
+    const PlanCache::Entry entry = files_.cache().get_or_build(label, key.finish().hex(), [&] {
       std::string onnx = graph::serialize(build(options));
       compiled = backend_.compile(onnx, label, compile_);
       verify(*compiled);  // What does not pass is never published.
       return onnx;
     });
-    tell(entry.path, entry.bytes.size(), entry.existed, "compiled");
+    files_.tell(entry.path, entry.bytes.size(), entry.existed, "compiled");
     if (compiled == nullptr) compiled = backend_.compile(entry.bytes, label, compile_);
     return compiled;
   }
 
   const Checkpoint& checkpoint_;
   plan::Backend& backend_;
-  ProgressListener* progress_;
-  std::vector<std::string>* lines_;
-  PlanCache cache_;
+  PlanFiles files_;
   bool images_only_;
   Precision precision_;
-  std::string model_, weights_key_;
+  std::string model_;
   std::string packed_path_;  ///< of the repacked layers, once they are there
   plan::CompileOptions compile_;
-  double from_ = 0, to_ = 1;  ///< progress of what is being made
 };
 
 }  // namespace

@@ -10,11 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Positions of a prompt per turn. The longer one bounds the scratch memory of attention (heads * positions * capacity floats), the
-// shorter one how long others wait for their next token. Multiples of the tiles of attention (kernels/attention_tiles.h): a prompt
-// comes out the same, whichever of them it was cut by.
-constexpr int64_t kChunk = 256, kSharedChunk = 64;
-
 // A joined step waits at most this part of the last one's time for those that are choosing their next token, within bounds: waking
 // threads takes a moment, and nobody should notice the wait.
 constexpr int kPatienceShare = 8;
@@ -30,8 +25,8 @@ void remove(Queue& queue, const Item& item) {
 
 }  // namespace
 
-Scheduler::Scheduler(const LanguageSpec& spec, plan::Plan& plan, DType cache, int32_t max_requests)
-    : runner_(spec, plan, cache), max_requests_(max_requests), patience_(kLeastPatience) {}
+Scheduler::Scheduler(plan::Decoder& decoder, int32_t max_requests)
+    : decoder_(decoder), max_requests_(max_requests), patience_(kLeastPatience) {}
 
 size_t Scheduler::waiting() const {
   const std::lock_guard lock(mutex_);
@@ -71,8 +66,8 @@ Scheduler::Slot::~Slot() {
 int64_t Scheduler::Slot::chunk() const {
   const std::lock_guard lock(scheduler_.mutex_);
   const auto& slots = scheduler_.slots_;
-  return std::any_of(slots.begin(), slots.end(), [this](const Slot* s) { return s != this && s->decoding_; }) ? kSharedChunk
-                                                                                                              : kChunk;
+  const bool shared = std::any_of(slots.begin(), slots.end(), [this](const Slot* s) { return s != this && s->decoding_; });
+  return shared ? scheduler_.decoder_.shared_chunk() : scheduler_.decoder_.chunk();
 }
 
 void Scheduler::Slot::prefill(const SequenceStep& step, int64_t count) {
@@ -122,19 +117,19 @@ void Scheduler::compute(std::deque<Work*>& queue, Work& work) {
 bool Scheduler::tokens_next() const { return !tokens_.empty() && (chunks_.empty() || owed_ > 0); }
 
 bool Scheduler::gathered() const {
-  return !runner_.joins() || std::none_of(slots_.begin(), slots_.end(), [](const Slot* slot) { return slot->awaited_; }) ||
+  return !decoder_.joins() || std::none_of(slots_.begin(), slots_.end(), [](const Slot* slot) { return slot->awaited_; }) ||
          Clock::now() >= deadline();
 }
 
 bool Scheduler::is_next(const Work& work) const {
   if (!tokens_next()) return chunks_.front() == &work;
-  if (!runner_.joins()) return tokens_.front() == &work;
+  if (!decoder_.joins()) return tokens_.front() == &work;
   return work.slot.decoding_ && gathered();
 }
 
 void Scheduler::lead(Work& work, std::unique_lock<std::mutex>& lock) {
   std::deque<Work*>& queue = work.slot.decoding_ ? tokens_ : chunks_;
-  const bool joined = work.slot.decoding_ && runner_.joins();
+  const bool joined = work.slot.decoding_ && decoder_.joins();
   const std::vector<Work*> turn = joined ? std::vector<Work*>(queue.begin(), queue.end()) : std::vector<Work*>{&work};
   for (Work* part : turn) part->state = Work::State::running;
   if (joined) {
@@ -156,7 +151,7 @@ void Scheduler::run_turn(const std::vector<Work*>& turn) {
   const auto run = [&](const std::vector<Work*>& works, plan::StopSource* stop) {
     std::vector<SequenceStep> steps;
     for (const Work* work : works) steps.push_back(work->step);
-    runner_.run(steps, works.front()->count, stop);
+    decoder_.run(steps, works.front()->count, stop);
   };
   if (turn.size() > 1) {
     try {

@@ -10,10 +10,12 @@
 #include <mutex>
 #include <vector>
 
+#include "plan/decoder.h"
 #include "plan/stop_source.h"
-#include "session/language_runner.h"
 
 namespace vila {
+
+using plan::SequenceStep;
 
 /// Turns of the language plan. One turn is either the next token of every request that waits for one (a joined step, where the plan
 /// takes several sequences; else of one request), or one chunk of one prompt.
@@ -25,14 +27,14 @@ namespace vila {
 ///
 /// Threads: there is none of its own. Each request runs in its caller's thread, which samples and calls the listener there; a
 /// thread that wants something computed queues it and waits, and one of the waiting threads runs the plan for all that share the
-/// turn. mutex_ guards everything but what is said to be otherwise, and is not held while the plan runs: runner_ is used by the
+/// turn. mutex_ guards everything but what is said to be otherwise, and is not held while the plan runs: decoder_ runs in the
 /// thread that has set busy_, and only until it clears it, both under the mutex; a Work that is running belongs to that thread too,
 /// and its owner waits until it is done. Order of locks: a StopSource's (which its hooks hold while they call in here) before
 /// mutex_; so hooks are made and destroyed without mutex_.
 class Scheduler {
  public:
-  /// At most `max_requests` >= 1 requests at once. `spec` and `plan` must outlive this.
-  Scheduler(const LanguageSpec& spec, plan::Plan& plan, DType cache, int32_t max_requests);
+  /// At most `max_requests` >= 1 requests at once. `decoder` must outlive this.
+  Scheduler(plan::Decoder& decoder, int32_t max_requests);
   /// Threads that wait for a place or for their turn. Any thread.
   size_t waiting() const;
 
@@ -92,7 +94,7 @@ class Scheduler {
   void run_turn(const std::vector<Work*>& turn);
   void end_turn(const std::vector<Work*>& turn, Clock::duration took);
 
-  LanguageRunner runner_;
+  plan::Decoder& decoder_;
   const int32_t max_requests_;
 
   mutable std::mutex mutex_;

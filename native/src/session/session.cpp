@@ -103,9 +103,9 @@ class Session::Impl::Running {
 
 Session::Impl::Impl(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
-      cache_(engine_->spec().language, cache_dtype(engine_->precision()), engine_->context()) {}
+      cache_(engine_->decoder().new_cache(engine_->context())) {}
 
-double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep) {
+double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep, bool samples) {
   const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
   const size_t total = prompt.elements.size();
 
@@ -117,7 +117,7 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
   const double image_seconds = image_watch.seconds();
 
   // From here on the cache changes; sequence_ always says what it holds.
-  cache_.reserve(static_cast<int64_t>(total), static_cast<int64_t>(std::min(sequence_.size(), keep)));
+  cache_->reserve(static_cast<int64_t>(total), static_cast<int64_t>(std::min(sequence_.size(), keep)));
   sequence_.resize(keep);
   std::vector<float> logits(static_cast<size_t>(engine_->spec().language.vocab));
   logits_.clear();
@@ -137,19 +137,24 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
         engine_->embeddings().row(prompt.elements[at].id, row);
       }
     }
-    slot.prefill({&cache_, static_cast<int64_t>(start), embeds_.data(), logits.data()}, static_cast<int64_t>(count));
+    slot.prefill({cache_.get(), static_cast<int64_t>(start), embeds_.data(), samples ? nullptr : logits.data(),
+                  samples && start + count == total ? &next_ : nullptr},
+                 static_cast<int64_t>(count));
     sequence_.insert(sequence_.end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
                      prompt.elements.begin() + static_cast<std::ptrdiff_t>(start + count));
   }
   logits_ = std::move(logits);
+  logits_behind_ = samples;
   return image_seconds;
 }
 
-void Session::Impl::step(Scheduler::Slot& slot, int32_t id) {
+void Session::Impl::step(Scheduler::Slot& slot, int32_t id, bool samples) {
   embeds_.resize(static_cast<size_t>(engine_->spec().language.hidden));
   engine_->embeddings().row(id, embeds_.data());
   try {
-    slot.decode({&cache_, static_cast<int64_t>(sequence_.size()), embeds_.data(), logits_.data()});
+    slot.decode({cache_.get(), static_cast<int64_t>(sequence_.size()), embeds_.data(), samples ? nullptr : logits_.data(),
+                 samples ? &next_ : nullptr});
+    logits_behind_ = samples;
   } catch (...) {
     logits_.clear();  // They may be half-written.
     throw;
@@ -171,9 +176,13 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
   completion.image_tokens = static_cast<int32_t>(prepared.image_positions());
   Sampler sampler(options, vocab);
   completion.seed = sampler.seed();
+  std::vector<int32_t> prompt_ids;
   for (const Element& element : prepared.elements) {
-    if (element.image == Hash128{}) sampler.see_prompt(element.id);
+    if (element.image == Hash128{}) prompt_ids.push_back(element.id);
   }
+  for (const int32_t id : prompt_ids) sampler.see_prompt(id);
+  // Log probabilities take the logits to the host, where the sampler chooses then.
+  const bool samples = engine_->decoder().samples() && options.top_logprobs < 0;
   const Stops stops = collect_stops(*engine_, prepared.template_id, options);
   Writer writer(*engine_, stops.strings, listener, completion);
 
@@ -185,14 +194,15 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
     Scheduler::Slot slot(engine_->scheduler(), stop_);
     begun = true;
     prefill_watch = Stopwatch();  // Waiting for a place is not computing.
-    cache_.reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
-    completion.image_seconds = compute(slot, prepared, keep);
+    cache_->reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
+    if (samples) engine_->decoder().begin_sampling(*cache_, options, static_cast<uint64_t>(completion.seed), prompt_ids);
+    completion.image_seconds = compute(slot, prepared, keep, samples);
     completion.cached_tokens = static_cast<int32_t>(keep);
     completion.prefill_seconds = prefill_watch.seconds() - completion.image_seconds;
 
     const Stopwatch decode_watch;
     while (true) {
-      const int32_t id = sampler.sample(logits_.data());
+      const int32_t id = samples ? next_ : sampler.sample(logits_.data());
       if (std::find(stops.ids.begin(), stops.ids.end(), id) != stops.ids.end()) {
         completion.finish_reason = FinishReason::stop_id;
         break;
@@ -217,7 +227,7 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
         completion.finish_reason = FinishReason::length;
         break;
       }
-      step(slot, id);
+      step(slot, id, samples);
     }
     completion.decode_seconds = decode_watch.seconds();
   } catch (const Error& error) {
@@ -239,7 +249,7 @@ void Session::Impl::prefill(const Prompt& prompt) {
   const PreparedPrompt prepared = prepare_prompt(*engine_, prompt);
   try {
     Scheduler::Slot slot(engine_->scheduler(), stop_);
-    compute(slot, prepared, 0);
+    compute(slot, prepared, 0, false);
   } catch (...) {
     forget();  // A part of a prompt is no state to go on from.
     throw;
@@ -252,13 +262,15 @@ void Session::Impl::decode(int32_t id) {
   const auto position = static_cast<int64_t>(sequence_.size());
   if (position >= engine_->context()) fail(ErrorCode::capacity, "session: all ", engine_->context(), " positions of the context are used");
   Scheduler::Slot slot(engine_->scheduler(), stop_);
-  cache_.reserve(position + 1, position);
-  step(slot, id);
+  cache_->reserve(position + 1, position);
+  step(slot, id, false);
 }
 
 std::vector<float> Session::Impl::logits() const {
   const Running running(*this);
   if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: logits() before the first prefill()");
+  if (logits_behind_) engine_->decoder().read_logits(*cache_, logits_.data());
+  logits_behind_ = false;
   return logits_;
 }
 

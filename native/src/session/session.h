@@ -12,7 +12,6 @@
 #include "plan/stop_source.h"
 #include "prompt/prompt.h"
 #include "session/engine.h"
-#include "session/kv_cache.h"
 #include "session/scheduler.h"
 #include "vila/vila.h"
 
@@ -60,17 +59,19 @@ struct Session::Impl {
  private:
   /// Marks the session as inside a call; throws busy when it is in one already.
   class Running;
-  /// Brings the cache to exactly `prompt`, keeping the first `keep` positions, and leaves the last one's logits. Returns the seconds
-  /// spent on images.
-  double compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep);
-  /// Runs one token at the next position.
-  void step(Scheduler::Slot& slot, int32_t id);
+  /// Brings the cache to exactly `prompt`, keeping the first `keep` positions, and leaves the last one's logits or, when the decoder
+  /// `samples`, chooses the next token from them. Returns the seconds spent on images.
+  double compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep, bool samples);
+  /// Runs one token at the next position, with the same choice.
+  void step(Scheduler::Slot& slot, int32_t id, bool samples);
   void forget() noexcept;
 
   std::shared_ptr<Engine> engine_;
-  KvCache cache_;
+  std::unique_ptr<plan::SequenceCache> cache_;
   std::vector<Element> sequence_;   ///< invariant: what the cache's first sequence_.size() rows hold
-  std::vector<float> logits_;       ///< of the last position computed; empty before the first
+  mutable std::vector<float> logits_;   ///< of the last position computed; empty before the first
+  mutable bool logits_behind_ = false;  ///< the decoder has them, these are older
+  int32_t next_ = -1;               ///< the token that the last step chose, where the decoder samples
   std::vector<float> embeds_;       ///< scratch: rows of one step
   mutable plan::StopSource stop_;   ///< cleared when a call begins, raised only while one runs
   mutable std::mutex mutex_;        ///< guards running_ and, together with it, clearing and raising stop_

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "session/language_runner.h"
 #include "support/npy.h"
 
 using namespace vila;  // NOLINT
@@ -105,7 +106,7 @@ class Request {
   SequenceStep step() {
     logits_[0] = -1;
     embeds_.assign(1024, name_);
-    return {&cache_, 7, embeds_.data(), logits_};
+    return {&cache_, 7, embeds_.data(), logits_, nullptr};
   }
 
   float name_;
@@ -143,7 +144,8 @@ TEST_CASE("tokens that are wanted at the same time are one step, in the order in
   plan.during = [&](const Turn& turn, plan::StopSource*) {
     if (turn.who.front() == 1) gate.pass();
   };
-  Scheduler scheduler(spec, plan, DType::f16, 8);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 8);
   std::vector<std::unique_ptr<Request>> requests;
   for (size_t i = 1; i <= 4; ++i) {
     requests.push_back(std::make_unique<Request>(scheduler, static_cast<float>(i)));
@@ -164,7 +166,8 @@ TEST_CASE("tokens that are wanted at the same time are one step, in the order in
 TEST_CASE("without joined steps each token is a turn of its own, and nobody is passed over") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  Scheduler scheduler(spec, plan, DType::f32, 8);
+  LanguageRunner runner(spec, plan, DType::f32);
+  Scheduler scheduler(runner, 8);
   plan.during = [&](const Turn& turn, plan::StopSource*) {
     // The others are back before the turn ends, until they have had all of theirs.
     if (turn.who.front() < 3 && plan.turns().size() < 8) wait_for([&] { return scheduler.waiting() >= 1; });
@@ -192,7 +195,8 @@ TEST_CASE("what one request's step does to a joined step is its own affair") {
       if (who == 3) fail(ErrorCode::backend, "three cannot be computed");
     }
   };
-  Scheduler scheduler(spec, plan, DType::f16, 8);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 8);
   Request first(scheduler, 1), two(scheduler, 2), three(scheduler, 3), four(scheduler, 4);
   size_t started = 0;
   for (Request* request : {&first, &two, &three, &four}) {
@@ -212,7 +216,8 @@ TEST_CASE("what one request's step does to a joined step is its own affair") {
 TEST_CASE("a request that does not come back is not waited for; when it does, it takes part again") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  Scheduler scheduler(spec, plan, DType::f16, 8);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 8);
   Gate reader;
   std::atomic<int> slow{0};
   std::atomic<bool> fast_done{false};
@@ -241,7 +246,8 @@ TEST_CASE("a request that does not come back is not waited for; when it does, it
 TEST_CASE("a prompt's chunks and the others' tokens take turns; prompts among each other too") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  Scheduler scheduler(spec, plan, DType::f16, 8);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 8);
   std::atomic<int> expected{0};  // how many others are to wait before a turn ends
   plan.during = [&](const Turn& turn, plan::StopSource*) {
     if (plan.turns().size() < 9) wait_for([&] { return scheduler.waiting() >= static_cast<size_t>(expected.load()); });
@@ -288,7 +294,8 @@ TEST_CASE("a request that waits for its turn can be cancelled at once; one in a 
     if (turn.who.size() == 1) first.pass();
     if (turn.who.size() == 2) second.pass();
   };
-  Scheduler scheduler(spec, plan, DType::f16, 8);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 8);
   Request a(scheduler, 1), b(scheduler, 2), c(scheduler, 3), d(scheduler, 4);
   a.with_slot([&](Scheduler::Slot& slot) { a.token(slot); });
   wait_for([&] { return plan.turns().size() == 1; });
@@ -313,7 +320,8 @@ TEST_CASE("a request that waits for its turn can be cancelled at once; one in a 
 TEST_CASE("places are given in the order of arrival, can be left while waiting, and are not needed twice by a thread") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  Scheduler scheduler(spec, plan, DType::f16, 1);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 1);
   Gate gate;
   Request a(scheduler, 1), b(scheduler, 2), c(scheduler, 3), d(scheduler, 4);
   a.with_slot([&](Scheduler::Slot& slot) {
@@ -341,7 +349,8 @@ TEST_CASE("places are given in the order of arrival, can be left while waiting, 
 TEST_CASE("many requests in many threads: every step is computed once, with its own numbers") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  Scheduler scheduler(spec, plan, DType::f16, 3);
+  LanguageRunner runner(spec, plan, DType::f16);
+  Scheduler scheduler(runner, 3);
   std::vector<std::unique_ptr<Request>> requests;
   std::atomic<int> wrong{0};
   for (int i = 0; i < 8; ++i) {

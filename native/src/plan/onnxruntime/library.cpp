@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/onnxruntime/library.h"
 
-#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -23,17 +22,6 @@ constexpr const char* kSoName = "libonnxruntime.so.1";
 std::mutex mutex;             // guards the two below
 std::string chosen_path;
 std::optional<Library> loaded;
-
-/// The folder of the binary that holds this function, without a trailing slash; empty when it is unknown.
-std::string own_folder() {
-  Dl_info info{};
-  if (::dladdr(reinterpret_cast<void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return {};
-  char* resolved = ::realpath(info.dli_fname, nullptr);
-  const std::string file(resolved != nullptr ? resolved : info.dli_fname);
-  std::free(resolved);
-  const size_t slash = file.rfind('/');
-  return slash == std::string::npos ? std::string() : file.substr(0, slash);
-}
 
 /// Opens one candidate; false with the miss recorded.
 bool try_candidate(const std::string& origin, const std::string& candidate, Search& search) {

@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/single_line.h"
+#include "plan/tensorrt/data_type.h"
 
 namespace vila::plan::tensorrt {
 namespace {
@@ -38,15 +39,7 @@ Network::Network(const Library& library, const std::string& onnx, const std::str
 NetworkTensor Network::describe(const nvinfer1::ITensor& tensor) const {
   NetworkTensor result;
   result.name = tensor.getName();
-  switch (tensor.getType()) {
-    case nvinfer1::DataType::kFLOAT: result.dtype = DType::f32; break;
-    case nvinfer1::DataType::kHALF: result.dtype = DType::f16; break;
-    case nvinfer1::DataType::kBF16: result.dtype = DType::bf16; break;
-    case nvinfer1::DataType::kINT64: result.dtype = DType::i64; break;
-    case nvinfer1::DataType::kINT32: result.dtype = DType::i32; break;
-    case nvinfer1::DataType::kBOOL: result.dtype = DType::boolean; break;
-    default: fail(ErrorCode::internal, label_, ": ", result.name, " has TensorRT's type ", static_cast<int>(tensor.getType()));
-  }
+  result.dtype = dtype_of(tensor.getType(), join(label_, ": ", result.name));
   const nvinfer1::Dims dims = tensor.getDimensions();
   for (int32_t i = 0; i < dims.nbDims; ++i) result.shape.push_back(dims.d[i]);
   return result;

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/dtype.h"
@@ -33,11 +34,19 @@ class Network {
   std::vector<NetworkTensor> inputs() const;
   std::vector<NetworkTensor> outputs() const;
 
+  nvinfer1::IBuilder& builder() { return *builder_; }
+  nvinfer1::INetworkDefinition& definition() { return *definition_; }
+  /// Keeps what builds measured for as long as the builder, which refers to it.
+  void keep(std::unique_ptr<nvinfer1::ITimingCache> cache) { timing_cache_ = std::move(cache); }
+  /// TensorRT's last error since the last call, in one line.
+  std::string take_error() { return logger_->take_error(); }
+
  private:
   NetworkTensor describe(const nvinfer1::ITensor& tensor) const;
 
   std::string label_;
   std::unique_ptr<Logger> logger_;  // in this order: each is used by those below
+  std::unique_ptr<nvinfer1::ITimingCache> timing_cache_;
   std::unique_ptr<nvinfer1::IBuilder> builder_;
   std::unique_ptr<nvinfer1::INetworkDefinition> definition_;
   std::unique_ptr<nvonnxparser::IParser> parser_;  // owns weights that the definition refers to

@@ -4,6 +4,8 @@
 // places at barriers and warp exchanges, in an order that differs from launch to launch (by a fixed seed), so that a missing
 // barrier shows as a wrong result. A barrier that not every thread reaches is an error. It says nothing about speed, about memory
 // order between blocks, or about the arithmetic of a real device's exp().
+//
+// Work on a stream is done at once, or kept while the stream captures. Any thread may use the device; one at a time does.
 #pragma once
 
 #include <algorithm>
@@ -36,24 +38,47 @@ struct dim3 {
   dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9, cudaErrorLaunchFailure = 719 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureInvalidated = 901
+};
 inline const char* cudaGetErrorString(cudaError_t error) {
-  return error == cudaSuccess                     ? "no error"
-         : error == cudaErrorInvalidConfiguration ? "invalid configuration argument"
-                                                  : "unspecified launch failure";
+  return error == cudaSuccess                         ? "no error"
+         : error == cudaErrorMemoryAllocation         ? "out of memory"
+         : error == cudaErrorInvalidConfiguration     ? "invalid configuration argument"
+         : error == cudaErrorStreamCaptureInvalidated ? "operation failed due to a previous error during capture"
+                                                      : "unspecified launch failure";
 }
 inline const char* cudaGetErrorName(cudaError_t error) {
-  return error == cudaSuccess                     ? "cudaSuccess"
-         : error == cudaErrorInvalidConfiguration ? "cudaErrorInvalidConfiguration"
-                                                  : "cudaErrorLaunchFailure";
+  return error == cudaSuccess                         ? "cudaSuccess"
+         : error == cudaErrorMemoryAllocation         ? "cudaErrorMemoryAllocation"
+         : error == cudaErrorInvalidConfiguration     ? "cudaErrorInvalidConfiguration"
+         : error == cudaErrorStreamCaptureInvalidated ? "cudaErrorStreamCaptureInvalidated"
+                                                      : "cudaErrorLaunchFailure";
 }
 
-enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
-inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
-  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+namespace emulator {
+
+/// Does work on a stream, or keeps it while the stream captures.
+cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work);
+/// Memory of the device that is in use, and how much there is (nothing bounds it at first).
+size_t bytes_in_use();
+void set_memory(size_t bytes);
+
+}  // namespace emulator
+
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+/// Filled with 0xFF bytes, which are no numbers in any float type.
+cudaError_t cudaMalloc(void** memory, size_t bytes);
+cudaError_t cudaFree(void* memory);
+inline cudaError_t cudaMallocHost(void** memory, size_t bytes) {
+  *memory = std::malloc(bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaFree(void* memory) {
+inline cudaError_t cudaFreeHost(void* memory) {
   std::free(memory);
   return cudaSuccess;
 }
@@ -61,9 +86,17 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemc
   if (bytes > 0) std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  std::memset(to, value, bytes);
-  return cudaSuccess;
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  return emulator::enqueue(stream, [=] {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  return emulator::enqueue(stream, [=] {
+    std::memset(to, value, bytes);
+    return cudaSuccess;
+  });
 }
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
 inline cudaError_t cudaGetDevice(int* device) {
@@ -75,6 +108,24 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+constexpr unsigned cudaStreamNonBlocking = 1;
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+
+struct CUgraph_st;
+typedef CUgraph_st* cudaGraph_t;
+typedef CUgraph_st* cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal };
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
@@ -111,7 +162,9 @@ uint32_t* warp_words();
 
 template <typename... Params, typename... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...), const Args&... args) {
-  return emulator::run(*config, [&] { kernel(args...); });
+  return emulator::enqueue(config->stream, [launch = *config, kernel, args...] {
+    return emulator::run(launch, [&] { kernel(args...); });
+  });
 }
 
 inline void __syncthreads() { emulator::block_barrier(); }

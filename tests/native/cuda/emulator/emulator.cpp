@@ -2,8 +2,11 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <vector>
 
@@ -16,8 +19,20 @@
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
+struct CUgraph_st {
+  std::vector<std::function<cudaError_t()>> work;
+};
+struct CUstream_st {
+  std::unique_ptr<CUgraph_st> captured;  ///< while it captures
+};
+
 namespace emulator {
 namespace {
+
+std::recursive_mutex device;  // guards the device's work; a test's engine may enqueue more from within
+std::mutex memory_mutex;      // guards the three below
+std::map<void*, size_t> allocations;
+size_t in_use = 0, memory_bytes = SIZE_MAX;
 
 constexpr size_t kStackBytes = 256 * 1024;
 constexpr unsigned kWarp = 32;
@@ -182,8 +197,96 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
   return whole ? cudaSuccess : cudaErrorLaunchFailure;
 }
 
+cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work) {
+  if (stream != nullptr && stream->captured != nullptr) {
+    stream->captured->work.push_back(std::move(work));
+    return cudaSuccess;
+  }
+  const std::lock_guard lock(device);
+  return work();
+}
+
+size_t bytes_in_use() {
+  const std::lock_guard lock(memory_mutex);
+  return in_use;
+}
+
+void set_memory(size_t bytes) {
+  const std::lock_guard lock(memory_mutex);
+  memory_bytes = bytes;
+}
+
 void block_barrier() { wait(State::at_block_barrier); }
 void warp_barrier() { wait(State::at_warp_barrier); }
 uint32_t* warp_words() { return block->words.data() + block->current / kWarp * kWarp; }
 
 }  // namespace emulator
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  const std::lock_guard lock(emulator::memory_mutex);
+  if (emulator::in_use + bytes > emulator::memory_bytes) return cudaErrorMemoryAllocation;
+  const size_t whole = (bytes + 255) / 256 * 256;
+  *memory = std::aligned_alloc(256, whole);
+  std::memset(*memory, 0xFF, whole);
+  emulator::allocations[*memory] = bytes;
+  emulator::in_use += bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+  const std::lock_guard lock(emulator::memory_mutex);
+  const auto found = emulator::allocations.find(memory);
+  if (found == emulator::allocations.end()) return cudaSuccess;
+  emulator::in_use -= found->second;
+  emulator::allocations.erase(found);
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new CUstream_st;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->captured == nullptr) return cudaSuccess;
+  stream->captured.reset();  // as CUDA has it: a wait within a capture ends it
+  return cudaErrorStreamCaptureInvalidated;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  stream->captured = std::make_unique<CUgraph_st>();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = stream->captured.release();
+  return *graph != nullptr ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = new CUgraph_st(*graph);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  for (const auto& work : executable->work) {
+    if (const cudaError_t error = emulator::enqueue(stream, work); error != cudaSuccess) return error;
+  }
+  return cudaSuccess;
+}

@@ -72,7 +72,7 @@ public final class LoadOptions {
   /**
    * What runs the model.
    *
-   * @return "auto" or "onnxruntime"
+   * @return "auto", "onnxruntime" or "tensorrt"
    */
   public String backend() {
     return backend;
@@ -190,7 +190,7 @@ public final class LoadOptions {
     /**
      * What runs the model.
      *
-     * @param backend "auto" or "onnxruntime"
+     * @param backend "auto", "onnxruntime" or "tensorrt" (a CUDA device, with libvila_cuda.so and TensorRT 11)
      * @return this
      */
     public Builder backend(String backend) {

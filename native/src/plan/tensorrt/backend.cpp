@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What libvila_cuda.so exports.
+#include <utility>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "cuda/decode_attention.h"
+#include "graph/graph.h"
+#include "plan/tensorrt/decode_attention_plugin.h"
+#include "plan/tensorrt/device.h"
+#include "plan/tensorrt/device_decoder.h"
+#include "plan/tensorrt/device_plan.h"
+#include "plan/tensorrt/entry.h"
+#include "plan/tensorrt/plan_builder.h"
+#include "plan/tensorrt/plan_file.h"
+#include "plan/tensorrt/trt_engine.h"
+
+namespace vila::plan::tensorrt {
+namespace {
+
+/// The first device that CUDA lists (CUDA_VISIBLE_DEVICES chooses).
+cudaDeviceProp first_device() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count == 0) {
+    fail(ErrorCode::backend, "backend tensorrt: no CUDA device: ", error != cudaSuccess ? cudaGetErrorString(error) : "none found");
+  }
+  cudaDeviceProp properties;
+  check_cuda(cudaGetDeviceProperties(&properties, 0), "CUDA device");
+  return properties;
+}
+
+class TensorRtBackend final : public DeviceBackend {
+ public:
+  explicit TensorRtBackend(const Library& library) : properties_(first_device()), library_(library) {
+    register_decode_attention(library_, cuda::decode_attention_functions());
+  }
+
+  std::string name() const override { return "tensorrt"; }
+  std::string version() const override { return library_.version; }
+  std::string device() const override { return join("sm", properties_.major, properties_.minor); }
+  std::string device_name() const override { return properties_.name; }
+
+  std::string build(const graph::Graph& graph, const BuildRequest& request) override {
+    Network network(library_, graph::serialize(graph), request.label);
+    return pack_plan(version(), device(), build_plan(network, request));
+  }
+
+  std::unique_ptr<Plan> load(const BuiltPlan& plan) override { return std::make_unique<DevicePlan>(engine(plan), plan.label); }
+
+  std::unique_ptr<Decoder> make_decoder(const DecoderSizes& sizes, std::function<BucketPlans(int64_t capacity)> plans) override {
+    return std::make_unique<DeviceDecoder>(sizes, [this, plans = std::move(plans)](int64_t capacity) {
+      const BucketPlans built = plans(capacity);
+      BucketEngines engines;
+      engines.prefill = engine(built.prefill);
+      if (built.decode != nullptr) engines.decode = engine(*built.decode);
+      return engines;
+    });
+  }
+
+ private:
+  std::unique_ptr<Engine> engine(const BuiltPlan& plan) const {
+    const std::string_view bytes = unpack_plan(plan.bytes, version(), device(), plan.label);
+    return std::make_unique<TrtEngine>(library_, bytes, plan.graph, plan.label);
+  }
+
+  const cudaDeviceProp properties_;
+  const Library library_;
+};
+
+/// This library's log lines to the opener's log.
+class Forwarder final : public LogListener {
+ public:
+  explicit Forwarder(const EntryLog& log) : log_(log) {}
+  void on_log(LogLevel level, const std::string& message) override {
+    if (log_.enabled(level)) log_.line(level, message.c_str());
+  }
+
+ private:
+  const EntryLog& log_;
+};
+
+}  // namespace
+}  // namespace vila::plan::tensorrt
+
+#define VILA_EXPORTED extern "C" __attribute__((visibility("default")))
+VILA_EXPORTED int32_t vila_cuda_entry_version();
+VILA_EXPORTED vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log,
+                                                           const vila::plan::tensorrt::Library& library);
+
+int32_t vila_cuda_entry_version() { return vila::plan::tensorrt::kEntryVersion; }
+
+vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log, const vila::plan::tensorrt::Library& library) {
+  using namespace vila::plan::tensorrt;
+  static auto* const forwarder = new Forwarder(*log);  // never destroyed: TensorRT logs until the process is gone
+  vila::set_log_listener(forwarder, vila::LogLevel::trace);
+  return new TensorRtBackend(library);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/tensorrt/cuda_library.h"
+
+#include <cstdlib>
+#include <mutex>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "plan/tensorrt/entry.h"
+
+namespace vila::plan {
+namespace tensorrt {
+namespace {
+
+const EntryLog kLog{[](LogLevel level) { return log_enabled(level); },
+                    [](LogLevel level, const char* message) { log_line(level, message); }};
+
+bool try_file(const std::string& origin, const std::string& file, CudaSearch& search) {
+  const auto miss = [&](const std::string& reason) {
+    search.misses.push_back({origin + " " + file, reason});
+    return false;
+  };
+  OpenLibrary library(file);
+  if (!library.is_open()) return miss(library.reason());
+  EntryVersionFunction* version = nullptr;
+  EntryFunction* entry = nullptr;
+  if (!library.find(kEntryVersionName, version) || !library.find(kEntryName, entry)) return miss("lacks the functions of vila4j");
+  if (version() != kEntryVersion) {
+    return miss(join("made for another vila4j (interface ", version(), ", expected ", kEntryVersion, ")"));
+  }
+  search.found = CudaLibrary{library_of(reinterpret_cast<const void*>(entry), file), entry};
+  library.keep();
+  return true;
+}
+
+}  // namespace
+
+std::string CudaSearch::all_misses() const {
+  return join(listed(misses), "; add the module with vila4j's GPU library for this version, or name the file ", kCudaLibraryName,
+              " in VILA_CUDA");
+}
+
+CudaSearch search_cuda_library(const std::string& file) {
+  CudaSearch search;
+  if (!file.empty()) {
+    try_file("the file that was set,", file, search);
+    return search;
+  }
+  const char* variable = std::getenv("VILA_CUDA");
+  if (variable != nullptr && *variable != '\0' && try_file("VILA_CUDA", variable, search)) return search;
+  const std::string folder = own_folder();
+  if (!folder.empty() && try_file("beside vila4j", folder + "/" + kCudaLibraryName, search)) return search;
+  try_file("the system's", kCudaLibraryName, search);
+  return search;
+}
+
+}  // namespace tensorrt
+
+std::shared_ptr<DeviceBackend> tensorrt_backend() {
+  static std::mutex mutex;
+  static std::shared_ptr<DeviceBackend> opened;
+  const std::lock_guard lock(mutex);
+  if (opened != nullptr) return opened;
+  const tensorrt::CudaSearch search = tensorrt::search_cuda_library("");
+  if (!search.found) fail(ErrorCode::not_found, "backend tensorrt: ", tensorrt::kCudaLibraryName, " was not found: ", search.all_misses());
+  const tensorrt::Search libraries = tensorrt::search_library("");
+  if (!libraries.found) fail(ErrorCode::not_found, "backend tensorrt: TensorRT was not found: ", libraries.all_misses());
+  opened.reset(search.found->entry(&tensorrt::kLog, *libraries.found));
+  log(LogLevel::info, "TensorRT ", opened->version(), " on ", opened->device_name(), " (", opened->device(), "), ", search.found->path);
+  return opened;
+}
+
+}  // namespace vila::plan

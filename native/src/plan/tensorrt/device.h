@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory, streams and graphs of the current CUDA device, released at their end. Every function throws capacity for lack of device
+// memory and backend with CUDA's own words for anything else.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vila::plan::tensorrt {
+
+/// Throws unless `error` is success; `what` begins the message.
+void check_cuda(cudaError_t error, const char* what);
+
+/// Device memory, aligned to 256 bytes; empty by default.
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  explicit DeviceMemory(size_t bytes);
+  ~DeviceMemory();
+  DeviceMemory(DeviceMemory&& other) noexcept;
+  DeviceMemory& operator=(DeviceMemory&& other) noexcept;
+
+  size_t bytes() const { return bytes_; }
+  template <typename Element = void>
+  Element* get() const {
+    return static_cast<Element*>(memory_);
+  }
+  uint8_t* at(size_t offset) const { return static_cast<uint8_t*>(memory_) + offset; }
+
+ private:
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+/// Page-locked memory of the host, which copies to and from the device need to run beside the host's work.
+class HostMemory {
+ public:
+  explicit HostMemory(size_t bytes);
+  ~HostMemory();
+  HostMemory(const HostMemory&) = delete;
+  HostMemory& operator=(const HostMemory&) = delete;
+
+  template <typename Element>
+  Element* get() const {
+    return static_cast<Element*>(memory_);
+  }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+/// A captured piece of work; empty by default.
+class DeviceGraph {
+ public:
+  DeviceGraph() = default;
+  ~DeviceGraph();
+  DeviceGraph(DeviceGraph&& other) noexcept;
+  DeviceGraph& operator=(DeviceGraph&& other) noexcept;
+  explicit operator bool() const { return executable_ != nullptr; }
+
+ private:
+  friend class DeviceStream;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+/// A stream of its own, independent of the default one.
+class DeviceStream {
+ public:
+  DeviceStream();
+  ~DeviceStream();
+  DeviceStream(const DeviceStream&) = delete;
+  DeviceStream& operator=(const DeviceStream&) = delete;
+
+  cudaStream_t get() const { return stream_; }
+  void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
+  void clear(void* memory, size_t bytes);
+  void wait();
+  /// What `work` puts on this stream, instead of doing it. Throws what `work` throws.
+  template <typename Work>
+  DeviceGraph capture(Work&& work) {
+    begin_capture();
+    try {
+      work();
+    } catch (...) {
+      abandon_capture();
+      throw;
+    }
+    return end_capture();
+  }
+  void launch(const DeviceGraph& graph);
+
+ private:
+  void begin_capture();
+  void abandon_capture() noexcept;
+  DeviceGraph end_capture();
+  cudaStream_t stream_ = nullptr;
+};
+
+}  // namespace vila::plan::tensorrt

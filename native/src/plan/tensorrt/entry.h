@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What libvila_cuda.so and whoever opens it say to each other. Both are built from the same sources by the same compiler: C++ objects
+// and exceptions pass between them.
+#pragma once
+
+#include <cstdint>
+
+#include "plan/device_backend.h"
+#include "plan/tensorrt/library.h"
+
+namespace vila::plan::tensorrt {
+
+inline constexpr const char* kCudaLibraryName = "libvila_cuda.so";
+
+/// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, graph.h and vila.h's types in them.
+inline constexpr int32_t kEntryVersion = 1;
+
+/// The opener's log, which the library's lines go to. Functions are called from any thread and never throw.
+struct EntryLog {
+  bool (*enabled)(LogLevel level);
+  void (*line)(LogLevel level, const char* message);
+};
+
+/// Exported as kEntryVersionName: kEntryVersion of the library's build.
+using EntryVersionFunction = int32_t();
+inline constexpr const char* kEntryVersionName = "vila_cuda_entry_version";
+/// Exported as kEntryName: a new backend over an opened TensorRT, owned by the caller. `log` (kept) must live until the process ends.
+/// Throws backend without a device.
+using EntryFunction = DeviceBackend*(const EntryLog* log, const Library& library);
+inline constexpr const char* kEntryName = "vila_cuda_backend";
+
+}  // namespace vila::plan::tensorrt

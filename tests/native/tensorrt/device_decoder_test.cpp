@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decoder on the emulated device, over engines that compute nothing but write down what they are given.
+#include "plan/tensorrt/device_decoder.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <map>
+
+#include "common/error.h"
+#include "graph/names.h"
+#include "session/sampler.h"
+#include "support/npy.h"
+
+using namespace vila;                  // NOLINT
+using namespace vila::plan;            // NOLINT
+using namespace vila::plan::tensorrt;  // NOLINT
+using vila::testing::error_of;
+namespace names = vila::graph::names;
+
+namespace {
+
+constexpr int64_t kLayers = 2, kHeads = 2, kHeadDim = 8, kHidden = 3, kVocab = 50, kChunk = 4;
+
+/// What engines have done, in order.
+struct Journal {
+  int runs = 0, enqueued = 0, loaded = 0, alive = 0;
+  std::vector<int64_t> capacities;  ///< in the order of loading
+};
+
+/// Writes the first number of each row of embeddings into all of the row's keys, and half of it into its values; logit i is a wave in i,
+/// whose place is the last of these numbers plus the sum of all rows' first keys, so that every row that is there counts.
+class FakeEngine final : public Engine {
+ public:
+  FakeEngine(Journal& journal, DType compute, int64_t capacity) : journal_(journal), compute_(compute), capacity_(capacity) {
+    ++journal.alive;
+  }
+  ~FakeEngine() override { --journal_.alive; }
+  const std::vector<EngineTensor>& tensors() const override { return tensors_; }
+  void bind(const std::string& name, void* memory) override {
+    CHECK(reinterpret_cast<uintptr_t>(memory) % 256 == 0);
+    memory_[name] = memory;
+  }
+  void shape(const std::string& name, const std::vector<int64_t>& shape) override { shapes_[name] = shape; }
+  void enqueue(cudaStream_t stream) override {
+    ++journal_.enqueued;
+    for (int64_t layer = 0; layer < kLayers; ++layer) {  // in place
+      CHECK(memory_.at(names::past_key(layer)) == memory_.at(names::present_key(layer)));
+      CHECK(memory_.at(names::past_value(layer)) == memory_.at(names::present_value(layer)));
+      CHECK(memory_.at(names::past_key(layer)) != memory_.at(names::past_value(layer)));
+      CHECK(shapes_.at(names::past_key(layer)) == std::vector<int64_t>{1, kHeads, capacity_, kHeadDim});
+    }
+    emulator::enqueue(stream, [this, memory = memory_, count = shapes_.at(names::kInputsEmbeds).at(1)] {
+      ++journal_.runs;
+      compute(memory, count);
+      return cudaSuccess;
+    });
+  }
+
+ private:
+  float load(const void* from, int64_t at) const {
+    float value = 0;
+    to_f32(compute_, static_cast<const uint8_t*>(from) + static_cast<size_t>(at) * size_of(compute_), &value, 1);
+    return value;
+  }
+  void store(void* to, int64_t at, float value) const {
+    if (compute_ == DType::f16) {
+      static_cast<uint16_t*>(to)[at] = to_f16(value);
+    } else {
+      static_cast<float*>(to)[at] = value;
+    }
+  }
+  void compute(const std::map<std::string, void*>& memory, int64_t count) const {
+    const int64_t past = *static_cast<const int64_t*>(memory.at(names::kPastLengths));
+    float sum = 0, last = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      last = load(memory.at(names::kInputsEmbeds), i * kHidden);
+      for (int64_t layer = 0; layer < kLayers; ++layer) {
+        for (int64_t head = 0; head < kHeads; ++head) {
+          for (int64_t d = 0; d < kHeadDim; ++d) {
+            const int64_t at = (head * capacity_ + past + i) * kHeadDim + d;
+            store(memory.at(names::past_key(layer)), at, last);
+            store(memory.at(names::past_value(layer)), at, last / 2);
+          }
+        }
+      }
+    }
+    for (int64_t layer = 0; layer < kLayers; ++layer) {
+      for (int64_t head = 0; head < kHeads; ++head) {
+        for (int64_t row = 0; row < capacity_; ++row) {  // rows beyond the sequence are finite
+          const float key = load(memory.at(names::past_key(layer)), (head * capacity_ + row) * kHeadDim);
+          const float value = load(memory.at(names::past_value(layer)), (head * capacity_ + row) * kHeadDim + kHeadDim - 1);
+          CHECK(std::isfinite(key));
+          CHECK(value == key / 2);
+          if (row < past + count) sum += key;
+        }
+      }
+    }
+    auto* logits = static_cast<float*>(memory.at(names::kLogits));
+    for (int64_t i = 0; i < kVocab; ++i) logits[i] = 3 * std::sin(static_cast<float>(i) + last + sum / 4);
+  }
+
+  Journal& journal_;
+  const DType compute_;
+  const int64_t capacity_;
+  std::vector<EngineTensor> tensors_;
+  std::map<std::string, void*> memory_;
+  std::map<std::string, std::vector<int64_t>> shapes_;
+};
+
+/// What FakeEngine computes for positions with these numbers.
+std::vector<float> expected_logits(const std::vector<float>& numbers) {
+  float sum = 0;
+  for (int64_t head = 0; head < kLayers * kHeads; ++head) {
+    for (const float number : numbers) sum += number;
+  }
+  std::vector<float> logits;
+  for (int64_t i = 0; i < kVocab; ++i) logits.push_back(3 * std::sin(static_cast<float>(i) + numbers.back() + sum / 4));
+  return logits;
+}
+
+DecoderSizes sizes(DType compute) { return {kLayers, kHeads, kHeadDim, kHidden, kVocab, compute, {8, 16, 32}, kChunk}; }
+
+DeviceDecoder make(Journal& journal, DType compute = DType::f16, bool decode = true) {
+  return {sizes(compute), [&journal, compute, decode](int64_t capacity) {
+            ++journal.loaded;
+            journal.capacities.push_back(capacity);
+            BucketEngines engines;
+            engines.prefill = std::make_unique<FakeEngine>(journal, compute, capacity);
+            if (decode) engines.decode = std::make_unique<FakeEngine>(journal, compute, capacity);
+            return engines;
+          }};
+}
+
+/// A sequence of positions that are known by a number each.
+class Sequence {
+ public:
+  explicit Sequence(DeviceDecoder& decoder, int64_t limit = 32) : decoder_(decoder), cache_(decoder.new_cache(limit)) {}
+
+  /// Adds positions; returns the logits, or the token in front of them.
+  std::vector<float> step(const std::vector<float>& numbers, int32_t* token = nullptr, StopSource* stop = nullptr) {
+    std::vector<float> embeds;
+    for (const float number : numbers) embeds.insert(embeds.end(), {number, -1, -1});
+    std::vector<float> logits(kVocab);
+    const auto past = static_cast<int64_t>(numbers_.size());
+    cache_->reserve(past + static_cast<int64_t>(numbers.size()), past);
+    decoder_.run({{cache_.get(), past, embeds.data(), token == nullptr ? logits.data() : nullptr, token}},
+                 static_cast<int64_t>(numbers.size()), stop);
+    numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+    return logits;
+  }
+  const std::vector<float>& numbers() const { return numbers_; }
+  SequenceCache& cache() { return *cache_; }
+
+ private:
+  DeviceDecoder& decoder_;
+  std::unique_ptr<SequenceCache> cache_;
+  std::vector<float> numbers_;
+};
+
+/// The logits are those of all positions so far and these.
+void check_step(Sequence& sequence, const std::vector<float>& numbers) {
+  const std::vector<float> logits = sequence.step(numbers);
+  CHECK(logits == expected_logits(sequence.numbers()));
+}
+
+}  // namespace
+
+TEST_CASE("a prompt in chunks and single positions over growing caches: every row is kept, in fp16 and fp32, with and without decode") {
+  for (const DType compute : {DType::f16, DType::f32}) {
+    for (const bool decode : {true, false}) {
+      CAPTURE(std::string(name_of(compute)));
+      CAPTURE(decode);
+      Journal journal;
+      DeviceDecoder decoder = make(journal, compute, decode);
+      Sequence sequence(decoder);
+      check_step(sequence, {1, 0.5, 2});
+      check_step(sequence, {0.25, 3, -1, 0.125});
+      for (int i = 0; i < 25; ++i) check_step(sequence, {static_cast<float>(i % 5)});
+      CHECK(sequence.cache().capacity() == 32);
+      CHECK(journal.capacities == std::vector<int64_t>{8, 16, 32});
+      CHECK(journal.runs == 27);
+    }
+  }
+}
+
+TEST_CASE("a decode step is captured after one warm run, once for each cache and capacity, and replayed with new numbers") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence first(decoder, 16), second(decoder, 16);
+  for (Sequence* sequence : {&first, &second}) {
+    for (int i = 0; i < 7; ++i) check_step(*sequence, {static_cast<float>(i)});
+  }
+  CHECK(journal.runs == 14);
+  CHECK(journal.enqueued == 3);  // warm, and a capture for each of the two
+  for (int round = 0; round < 3; ++round) {
+    for (Sequence* sequence : {&first, &second}) check_step(*sequence, {0.5});
+  }
+  CHECK(journal.runs == 20);
+  CHECK(journal.enqueued == 6);  // one more position in the old place, then the larger capacity: warm, and two captures
+  // A cut sequence goes on where it was cut.
+  const float embeds[] = {4, 0, 0};
+  std::vector<float> logits(kVocab);
+  decoder.run({{&first.cache(), 2, embeds, logits.data(), nullptr}}, 1, nullptr);
+  CHECK(logits == expected_logits({0, 1, 4}));
+}
+
+TEST_CASE("tokens are chosen on the device as the sampler chooses them, and logits stay to be read") {
+  std::vector<GenerationOptions> all(4);
+  all[1].temperature = 0.8F, all[1].seed = 7;
+  all[2].temperature = 1.3F, all[2].top_k = 9, all[2].top_p = 0.8F, all[2].seed = 8;
+  all[3].repetition_penalty = 1.2F, all[3].presence_penalty = 0.5F, all[3].frequency_penalty = 0.25F;
+  for (GenerationOptions options : all) {
+    options.seed = std::max<int64_t>(options.seed, 0);
+    Journal journal;
+    DeviceDecoder decoder = make(journal, DType::f32);
+    REQUIRE(decoder.samples());
+    Sequence sequence(decoder);
+    Sampler sampler(options, kVocab);
+    const std::vector<int32_t> prompt{3, 4, 44};
+    for (const int32_t id : prompt) sampler.see_prompt(id);
+    int32_t token = -1;
+    CHECK(error_of([&] { sequence.step({1}, &token); }) == "10:language plan: a token is wanted before begin_sampling()");
+    decoder.begin_sampling(sequence.cache(), options, static_cast<uint64_t>(options.seed), prompt);
+    sequence.step({3, 4, 44}, &token);
+    for (int i = 0; i < 20; ++i) {
+      std::vector<float> logits(kVocab);
+      decoder.read_logits(sequence.cache(), logits.data());
+      CHECK(logits == expected_logits(sequence.numbers()));
+      CHECK(token == sampler.sample(logits.data()));
+      sequence.step({static_cast<float>(token) / 10}, &token);
+    }
+  }
+}
+
+TEST_CASE("plans that were not used longest are given up for others when memory lacks, and loaded again") {
+  Journal journal;
+  bool full = false;
+  DeviceDecoder decoder(sizes(DType::f16), [&](int64_t capacity) {
+    if (full && journal.alive > 0) fail(ErrorCode::capacity, "device memory: out of memory");
+    ++journal.loaded;
+    BucketEngines engines;
+    engines.prefill = std::make_unique<FakeEngine>(journal, DType::f16, capacity);
+    engines.decode = std::make_unique<FakeEngine>(journal, DType::f16, capacity);
+    return engines;
+  });
+  Sequence small(decoder), large(decoder);
+  large.cache().reserve(30, 0);
+  small.step({1});
+  check_step(small, {2});
+  full = true;
+  check_step(large, {5});
+  CHECK(journal.alive == 2);
+  check_step(small, {3});  // its captured step is that of engines that are gone
+  check_step(small, {4});
+  CHECK(journal.loaded == 3);
+  CHECK(journal.alive == 2);
+}
+
+TEST_CASE("a cache that finds no memory stays what it was; limits and wrong steps are errors; a raised stop is obeyed") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence sequence(decoder, 20);
+  sequence.step({1, 2, 3});
+  emulator::set_memory(emulator::bytes_in_use() + 64);
+  CHECK(error_of([&] { sequence.cache().reserve(9, 3); }) == "6:device memory: out of memory (cudaErrorMemoryAllocation)");
+  emulator::set_memory(SIZE_MAX);
+  CHECK(sequence.cache().capacity() == 8);
+  check_step(sequence, {4});
+  CHECK(error_of([&] { sequence.cache().reserve(21, 3); }) == "6:KV cache: 21 positions asked for, at most 20");
+  sequence.cache().reserve(20, 4);
+  check_step(sequence, {5});
+
+  const float embeds[kChunk * kHidden] = {};
+  float logits[kVocab];
+  const auto run = [&](int64_t past, int64_t count) {
+    return error_of([&] { decoder.run({{&sequence.cache(), past, embeds, logits, nullptr}}, count, nullptr); });
+  };
+  CHECK(run(32, 1) == "10:language plan: 32 + 1 positions, the cache holds 32");
+  CHECK(run(-1, 1) == "10:language plan: -1 + 1 positions, the cache holds 32");
+  CHECK(run(0, kChunk + 1) == "10:language plan: 1 sequences, 5 positions each, expected 1 and at most 4");
+  StopSource stop;
+  stop.raise();
+  CHECK(error_of([&] { sequence.step({6}, nullptr, &stop); }) == "8:language plan: cancelled");
+  check_step(sequence, {6});
+  CHECK(error_of([&] { make(journal, DType::f16).new_cache(8)->reserve(9, 0); }) == "6:KV cache: 9 positions asked for, at most 8");
+  DecoderSizes odd = sizes(DType::f16);
+  odd.head_dim = 4;
+  CHECK(error_of([&] { DeviceDecoder(odd, {}).new_cache(8); }) == "5:KV cache: rows of 8 bytes, expected a multiple of 16");
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session on the TensorRT backend without a GPU: the contract, what is kept in the cache, and what is not.
+#include <filesystem>
+#include <set>
+
+#include "common/mapped_file.h"
+#include "plan/environment.h"
+#include "plan/tensorrt/cuda_library.h"
+#include "session/contract.h"
+#include "session/device_plans.h"
+#include "session/device_precision.h"
+
+using namespace vila;           // NOLINT
+using namespace vila::testing;  // NOLINT
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kModel = (data("cases/vila10-clip-linear") / "model").string();
+
+LoadOptions options(const TempDir& cache) {
+  LoadOptions options;
+  options.backend = "tensorrt";
+  options.precision = "fp32";
+  options.cache_dir = cache.path().string();
+  return options;
+}
+
+/// Names of the cache's plans, without the fingerprints.
+std::set<std::string> plans(const TempDir& cache) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(cache.path())) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".plan")) names.insert(name.substr(0, name.rfind('-')));
+  }
+  return names;
+}
+
+/// Stops at a stage.
+struct Stop final : ProgressListener {
+  explicit Stop(std::string stage) : at(std::move(stage)) {}
+  bool on_progress(const std::string& stage, double) override { return stage != at; }
+  const std::string at;
+};
+
+}  // namespace
+
+TEST_CASE("TensorRT on the emulated device, fp32") { run_contract({"tensorrt", "fp32"}); }
+
+TEST_CASE("TensorRT's plans: names, found again, damaged ones built again") {
+  const TempDir cache, other;
+  const Variable builds("EMULATED_BUILDS", (other / "builds").string());
+  const std::string suffix = "-tensorrt11-2-1-sm00";
+  LoadOptions small = options(cache);
+  small.context_length = 600;
+  const std::vector<std::string> lines = Model::compile(kModel, small, nullptr);
+  std::set<std::string> expected;
+  for (const char* kind : {"vision-fp32", "projector-fp32", "prefill-fp32-c512", "prefill-fp32-c600", "decode-fp32-c512", "decode-fp32-c600"}) {
+    expected.insert(kind + suffix);
+  }
+  CHECK(plans(cache) == expected);
+  CHECK(lines.size() == 6);
+  const auto built = [&] {
+    const std::string text = fs::exists(other / "builds") ? read_file((other / "builds").string(), 1 << 20) : "";
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  CHECK(built() == 6);
+  for (const std::string& line : Model::compile(kModel, small, nullptr)) CHECK(line.ends_with("already there"));
+  CHECK(built() == 6);
+  for (const auto& entry : fs::directory_iterator(cache.path())) {
+    if (!entry.path().filename().string().starts_with("decode-fp32-c600")) continue;
+    std::string bytes = read_file(entry.path().string(), 1 << 20);
+    bytes[0] ^= 1;
+    write_file(entry.path(), bytes);
+  }
+  Model::compile(kModel, small, nullptr);
+  CHECK(built() == 7);
+  small.context_length = 512;
+  Model::compile(kModel, small, nullptr);
+  CHECK(built() == 7);
+}
+
+TEST_CASE("a TensorRT plan that does not compute what the CPU computes is named and never kept") {
+  const std::pair<const char*, const char*> cases[] = {{"vision", "vision tower"},
+                                                       {"projector", "projector"},
+                                                       {"prefill", "language model, prefill"},
+                                                       {"decode", "language model, decode"}};
+  const TempDir cache;
+  for (const auto& [wrong, layers] : cases) {
+    CAPTURE(wrong);
+    const Variable spoilt("EMULATED_WRONG", wrong);
+    const std::string error = error_of([&] { Model::load(kModel, options(cache), nullptr); });
+    CHECK(error.starts_with(join("9:", layers, ": a fresh plan differs from the CPU's float32 (cosine ")));
+    CHECK(error.ends_with(", expected at least 0.9999); it is not kept"));
+    for (const std::string& name : plans(cache)) CHECK_FALSE(name.starts_with(wrong));
+  }
+  const Variable right("EMULATED_WRONG", std::nullopt);
+  CHECK_NOTHROW(Model::load(kModel, options(cache), nullptr));
+}
+
+TEST_CASE("TensorRT's plans: cancelled while one is built, the earlier ones are kept") {
+  const TempDir cache;
+  Stop stop("decode-fp32-c512 plan");
+  const std::string error = error_of([&] { Model::load(kModel, options(cache), &stop); });
+  CHECK(error == "8:cancelled at stage decode-fp32-c512 plan");
+  CHECK(plans(cache) == std::set<std::string>{"prefill-fp32-c512-tensorrt11-2-1-sm00", "projector-fp32-tensorrt11-2-1-sm00",
+                                              "vision-fp32-tensorrt11-2-1-sm00"});
+}
+
+TEST_CASE("the backend tensorrt: options and what a model says of itself") {
+  const TempDir cache;
+  LoadOptions small = options(cache);
+  const ModelInfo info = Model::load(kModel, small, nullptr).info();
+  CHECK(info.backend == "tensorrt 11.2.1, emulator");
+  CHECK(info.precision == "fp32");
+  small.precision = "int3";
+  CHECK(error_of([&] { Model::load(kModel, small, nullptr); }) ==
+        "1:precision: \"int3\", expected default, fp32, fp16, bf16, fp8, int8 or int4 for the backend tensorrt");
+  small.precision = "fp32";
+  small.images_only = true;
+  const Model eyes = Model::load(kModel, small, nullptr);
+  CHECK(error_of([&] { eyes.new_session(); }) == "5:session: the model was loaded for images only (images_only)");
+  CHECK(parse_device_precision("default", DType::bf16).name == "bf16");
+  CHECK(parse_device_precision("default", DType::f32).name == "fp16");
+  CHECK(parse_device_precision("int4", DType::bf16).compute == DType::bf16);
+  CHECK(cache_capacities(300) == std::vector<int64_t>{300});
+  CHECK(cache_capacities(512) == std::vector<int64_t>{512});
+  CHECK(cache_capacities(4096) == std::vector<int64_t>{512, 1024, 2048, 4096});
+  CHECK(cache_capacities(5000) == std::vector<int64_t>{512, 1024, 2048, 4096, 5000});
+}
+
+TEST_CASE("libvila_cuda.so: another library and a missing one are named with what to do") {
+  using plan::tensorrt::search_cuda_library;
+  const plan::tensorrt::CudaSearch none = search_cuda_library("/nowhere/libvila_cuda.so");
+  REQUIRE_FALSE(none.found);
+  CHECK(none.all_misses() ==
+        "tried the file that was set, /nowhere/libvila_cuda.so: cannot open shared object file: No such file or directory; add the "
+        "module with vila4j's GPU library for this version, or name the file libvila_cuda.so in VILA_CUDA");
+  const plan::tensorrt::CudaSearch other = search_cuda_library("libstdc++.so.6");
+  REQUIRE_FALSE(other.found);
+  REQUIRE(other.misses.size() == 1);
+  CHECK(other.misses[0].reason == "lacks the functions of vila4j");
+}
