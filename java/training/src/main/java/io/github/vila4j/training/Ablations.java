@@ -21,12 +21,12 @@ import java.util.Set;
 
 /**
  * VILA's findings at a small scale: the language model frozen or updated while it learns from images and texts by turns, pairs of
- * image and caption in place of such documents, and tuning with or without text. All variants of a seed begin with the same tower,
- * language model and projector.
+ * image and caption in place of such documents, and tuning with or without text. All runs begin with the same tower, language model
+ * and projector; a seed decides what they learn from.
  */
 final class Ablations {
-  private static final Set<Part> ALL = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR, Part.LLM);
-  private static final Set<Part> FROZEN = Set.of(Part.VISION_TOWER, Part.MM_PROJECTOR);
+  private static final Set<Part> UPDATED = Set.of(Part.MM_PROJECTOR, Part.LLM);
+  private static final Set<Part> FROZEN = Set.of(Part.MM_PROJECTOR);
   private static final List<Task> TASKS =
       List.of(
           Task.ICL_LABEL_0, Task.ICL_LABEL_2, Task.ICL_LABEL_4, Task.ICL_LABEL_8, Task.VQA_COLOUR, Task.VQA_COUNT, Task.TEXT_SUM,
@@ -60,26 +60,26 @@ final class Ablations {
 
   private List<Stage> beginning() {
     return List.of(
-        new Stage(Stage.Kind.RECALL, Set.of(Part.LLM, Part.WORDS), Recipe.updates(900, scale), 1.5e-3, true, true),
-        new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(500, scale), 1.5e-3, true, true),
-        new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(150, scale), 2e-3, true, true));
+        new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM, Part.WORDS), Recipe.updates(1000, scale), 4e-4, true, true),
+        new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(2000, scale), 1.5e-3, true, true),
+        new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(300, scale), 2e-3, true, true));
   }
 
   private Recipe recipe(Variant variant, long seed) {
     List<Stage> stages = new ArrayList<>(beginning());
     Stage.Kind kind = variant == Variant.PAIRS ? Stage.Kind.PAIRS : Stage.Kind.INTERLEAVED;
-    Set<Part> parts = variant == Variant.FROZEN ? FROZEN : ALL;
-    stages.add(new Stage(kind, parts, Recipe.updates(700, scale), 1.5e-3, true, true));
-    stages.add(new Stage(Stage.Kind.TUNING, ALL, Recipe.updates(300, scale), 7e-4, variant != Variant.NO_TEXT, false));
+    Set<Part> parts = variant == Variant.FROZEN ? FROZEN : UPDATED;
+    stages.add(new Stage(kind, parts, Recipe.updates(350, scale), 3e-4, true, true));
+    stages.add(new Stage(Stage.Kind.TUNING, UPDATED, Recipe.updates(150, scale), 2.5e-4, variant != Variant.NO_TEXT, false));
     return new Recipe("small", seed, 1024, 40, 2, stages);
   }
 
   /** Trains and judges what is missing, then writes the table. */
   void run(int seeds) throws IOException {
+    RunFolder begun = new RunFolder(folder.resolve("beginning"));
+    Recipe shared = begun.recipe(new Recipe("small", 0, 1024, 40, 2, beginning()));
+    new Trainer(begun, shared, bfloat16, threads).run(Double.MAX_VALUE);
     for (long seed = 1; seed <= seeds; seed++) {
-      RunFolder begun = new RunFolder(folder.resolve("seed-" + seed + "-beginning"));
-      Recipe shared = begun.recipe(new Recipe("small", seed, 1024, 40, 2, beginning()));
-      new Trainer(begun, shared, bfloat16, threads).run(Double.MAX_VALUE);
       for (Variant variant : Variant.values()) {
         RunFolder run = new RunFolder(folder.resolve("seed-" + seed + "-" + variant.name().toLowerCase(Locale.ROOT)));
         Recipe recipe = run.recipe(recipe(variant, seed));

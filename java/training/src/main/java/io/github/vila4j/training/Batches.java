@@ -78,7 +78,7 @@ final class Batches implements AutoCloseable {
   /** Whether the images of a pool are put into words: in some stages all, in others every fourth, that nothing be forgotten. */
   private boolean isTold(int number) {
     return switch (stage.kind()) {
-      case RECALL, LANGUAGE -> true;
+      case LANGUAGE -> true;
       case INTERLEAVED, PAIRS, TUNING -> number % 4 == 3;
       case PATCHES, PROJECTOR -> false;
     };

@@ -118,7 +118,8 @@ final class FirstValues {
           to[i] = written[(group * d + i) % written.length];
         }
         lookUp.before(block, group, read, to);
-        lookUp.alike(block + 1, group, read, to, directions.apart(Math.min(d, shape.hidden() - taken.length), taken), new double[shape.hidden()]);
+        double[][] copied = directions.apart(Math.min(d, shape.hidden() - taken.length), taken);
+        lookUp.alike(block + 1, group, read, to, copied, new double[shape.hidden()]);
       }
     }
     if (sees) {

@@ -22,6 +22,8 @@ final class Mixture {
     Task.ICL_LABEL_2, Task.ICL_LABEL_4, Task.ICL_LABEL_4, Task.ICL_LABEL_8, Task.ICL_RULE_2, Task.ICL_RULE_4, Task.ICL_RULE_8
   };
   private static final Task[] TEXT = {Task.TEXT_SUM, Task.TEXT_FACT, Task.TEXT_SCENE};
+  /** Facts are learnt first, sums and scenes last. */
+  private static final Task[] LATER_TEXT = {Task.TEXT_SUM, Task.TEXT_SUM, Task.TEXT_FACT, Task.TEXT_SCENE, Task.TEXT_SCENE};
 
   private Mixture() {}
 
@@ -31,32 +33,31 @@ final class Mixture {
     int draw = rng.below(100);
     return switch (stage.kind()) {
       case PATCHES, PROJECTOR -> throw new IllegalArgumentException("images have no sequence");
-      case RECALL -> recall(items, tokenizer, draw, progress);
-      case LANGUAGE -> language(items, tokenizer, draw, progress);
+      case LANGUAGE -> language(items, tokenizer, draw);
       case INTERLEAVED -> {
         int most = mostThings(progress);
-        if (draw < 10) {
+        if (draw < 8) {
           yield counted(items, tokenizer);
         }
-        if (draw < 35) {
+        if (draw < 31) {
           yield conversation(items, tokenizer, true, rng.between(5, 12), most);
         }
-        if (draw < 38) {
+        if (draw < 34) {
           yield document(items, tokenizer, rng.between(2, 4), most);
         }
-        if (draw < 55) {
+        if (draw < 50) {
           yield labelled(items, tokenizer, true, rng.between(3, 9));
         }
-        if (draw < 65) {
+        if (draw < 62) {
           yield fewShot(items, tokenizer, 0.4);
         }
-        if (draw < 90) {
+        if (draw < 82) {
           yield several(items, tokenizer);
         }
-        yield text(items, tokenizer);
+        yield text(items, tokenizer, LATER_TEXT);
       }
       case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, rng.between(3, 7), 6);
-      case TUNING -> stage.text() && draw < 15 ? text(items, tokenizer) : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
+      case TUNING -> stage.text() && draw < 20 ? text(items, tokenizer, LATER_TEXT) : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
     };
   }
 
@@ -88,32 +89,6 @@ final class Mixture {
     return labelled(items, tokenizer, true, rng.between(3, 9));
   }
 
-  private static Sequence recall(Items items, BytePairs tokenizer, int draw, double progress) {
-    Rng rng = items.rng();
-    if (draw < 6) {
-      return recalled(items, tokenizer);
-    }
-    if (draw < 36) {
-      return labelled(items, tokenizer, true, rng.between(5, 14));
-    }
-    if (draw < 50) {
-      return fewShot(items, tokenizer, 0.3);
-    }
-    if (draw < 57) {
-      return counted(items, tokenizer);
-    }
-    if (draw < 70) {
-      return conversation(items, tokenizer, true, rng.between(3, 7), mostThings(progress));
-    }
-    if (draw < 83) {
-      return several(items, tokenizer);
-    }
-    if (draw < 87) {
-      return conversation(items, tokenizer, false, rng.between(3, 7), progress < 0.25 ? 2 : 6);
-    }
-    return Sequence.chat(tokenizer, items.make(rng.pick(TEXT)), Sequence.REST);
-  }
-
   /** Phrases with their labels, again and again. */
   private static Sequence recalled(Items items, BytePairs tokenizer) {
     Rng rng = items.rng();
@@ -121,7 +96,7 @@ final class Mixture {
   }
 
   /** Every task with images that are told in words, and text without images. */
-  private static Sequence language(Items items, BytePairs tokenizer, int draw, double progress) {
+  private static Sequence language(Items items, BytePairs tokenizer, int draw) {
     Rng rng = items.rng();
     if (draw < 4) {
       return recalled(items, tokenizer);
@@ -144,7 +119,7 @@ final class Mixture {
     if (draw < 84) {
       return conversation(items, tokenizer, false, rng.between(3, 7), 6);
     }
-    return text(items, tokenizer);
+    return text(items, tokenizer, TEXT);
   }
 
   /** Examples and a question, with this probability as turns of their own. */
@@ -165,10 +140,10 @@ final class Mixture {
   }
 
   /** Questions without images, one after the other. */
-  private static Sequence text(Items items, BytePairs tokenizer) {
+  private static Sequence text(Items items, BytePairs tokenizer, Task[] tasks) {
     List<Turn> turns = new ArrayList<>();
     for (int more = items.rng().between(1, 12); more > 0; more--) {
-      turns.addAll(items.make(items.rng().pick(TEXT)).turns());
+      turns.addAll(items.make(items.rng().pick(tasks)).turns());
     }
     return Sequence.chat(tokenizer, new Item(Task.CHAT, List.of(), turns), Sequence.REST);
   }

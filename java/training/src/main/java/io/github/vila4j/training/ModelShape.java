@@ -49,7 +49,7 @@ public record ModelShape(
    * @return its sizes
    */
   public static ModelShape small(int vocab) {
-    return new ModelShape(112, 14, 96, 3, 192, 4, 160, 4, 6, 3, 32, 320, vocab);
+    return new ModelShape(112, 14, 96, 3, 192, 4, 160, 6, 6, 3, 32, 320, vocab);
   }
 
   /** Patches on a side. */

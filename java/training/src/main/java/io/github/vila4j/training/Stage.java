@@ -18,8 +18,6 @@ record Stage(Kind kind, Set<Part> parts, int updates, double rate, boolean text,
   enum Kind {
     /** What each patch of an image shows; only the tower. */
     PATCHES,
-    /** Images put into words: much that is looked up in what stood before, some of everything else. */
-    RECALL,
     /** Images put into words and text without images: every task. */
     LANGUAGE,
     /** What each image token says in words. */
