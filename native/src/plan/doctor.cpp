@@ -22,7 +22,7 @@ namespace plan {
 namespace {
 
 // Said of what only a later version can use.
-constexpr const char* kNotUsedYet = "this version computes on the CPU and does not use it";
+constexpr const char* kWhatFor = "only the backend tensorrt uses it";
 
 std::string gibibytes(uint64_t bytes) {
   char text[32];
@@ -116,18 +116,18 @@ Check cuda_check() {
   constexpr const char* kName = "CUDA driver";
   std::string reason;
   void* library = open_library("libcuda.so.1", reason);
-  if (library == nullptr) return line(kName, false, false, join("no NVIDIA driver (", reason, "); not needed: ", kNotUsedYet));
+  if (library == nullptr) return line(kName, false, false, join("no NVIDIA driver (", reason, "); not needed: ", kWhatFor));
   // The driver API, cuda.h: every function returns 0 for success.
   const auto init = symbol<int (*)(unsigned)>(library, "cuInit");
   const auto version = symbol<int (*)(int*)>(library, "cuDriverGetVersion");
   const auto count = symbol<int (*)(int*)>(library, "cuDeviceGetCount");
   const auto name = symbol<int (*)(char*, int, int)>(library, "cuDeviceGetName");
   if (init == nullptr || version == nullptr || count == nullptr || name == nullptr) {
-    return line(kName, false, false, join("libcuda.so.1 lacks the functions of a driver; not needed: ", kNotUsedYet));
+    return line(kName, false, false, join("libcuda.so.1 lacks the functions of a driver; not needed: ", kWhatFor));
   }
   if (const int error = init(0); error != 0) {
     return line(kName, false, false, join("libcuda.so.1 is there but finds no usable device (cuInit: error ", error,
-                                          "); not needed: ", kNotUsedYet));
+                                          "); not needed: ", kWhatFor));
   }
   int number = 0, devices = 0;
   version(&number);
@@ -137,15 +137,15 @@ Check cuda_check() {
     char text[128] = {};
     if (name(text, sizeof text - 1, i) == 0) detail += (i == 0 ? ": " : ", ") + std::string(text);
   }
-  return line(kName, devices > 0, false, join(detail, "; ", kNotUsedYet));
+  return line(kName, devices > 0, false, join(detail, "; ", kWhatFor));
 }
 
 Check tensorrt_check() {
   constexpr const char* kName = "TensorRT";
   const tensorrt::Search search = tensorrt::search_library("");
-  if (!search.found) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kNotUsedYet));
+  if (!search.found) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kWhatFor));
   const tensorrt::Library& library = *search.found;
-  return line(kName, true, false, join(library.version, ", ", library.path, " and ", library.parser_path, "; ", kNotUsedYet));
+  return line(kName, true, false, join(library.version, ", ", library.path, " and ", library.parser_path, "; ", kWhatFor));
 }
 
 }  // namespace

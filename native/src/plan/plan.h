@@ -52,8 +52,8 @@ std::shared_ptr<Backend> onnxruntime_backend();
 /// What doctor() says about this backend; never throws.
 std::vector<Check> onnxruntime_checks();
 
-/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx` (or another extension), written once, found again by fingerprint; and beside them the
-/// weights that a graph refers to and no checkpoint holds in that form: `<dir>/<label>-<fingerprint>.safetensors`.
+/// Compiled graphs on disk: `<dir>/<label>-<fingerprint>.onnx` (or another extension), written once, found again by fingerprint; and
+/// beside them the weights that a graph refers to and no checkpoint holds in that form: `<dir>/<label>-<fingerprint>.safetensors`.
 class PlanCache {
  public:
   /// `dir` empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j, then a folder under the temporary directory.

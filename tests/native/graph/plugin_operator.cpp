@@ -57,11 +57,11 @@ class DecodeAttentionOperator {
 const Environment& environment() {
   static const Environment made = [] {
     static const OrtCustomOp op = plan::onnxruntime::make_operator<DecodeAttentionOperator>();
-    Environment copy = plan::onnxruntime::environment();
-    const OrtApi& api = *copy.library.api;
-    plan::onnxruntime::check(api, api.CreateCustomOpDomain(graph::names::kVila, &copy.operators), "operator domain");
-    plan::onnxruntime::check(api, api.CustomOpDomain_Add(copy.operators, &op), op.GetName(&op));
-    return copy;
+    Environment extended = plan::onnxruntime::environment();
+    const OrtApi& api = *extended.library.api;
+    plan::onnxruntime::check(api, api.CreateCustomOpDomain(graph::names::kVila, &extended.operators), "operator domain");
+    plan::onnxruntime::check(api, api.CustomOpDomain_Add(extended.operators, &op), op.GetName(&op));
+    return extended;
   }();
   return made;
 }

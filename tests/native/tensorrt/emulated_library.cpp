@@ -15,8 +15,7 @@
 #include "graph/names.h"
 #include "plan/plan.h"
 #include "plan/tensorrt/device.h"
-#include "plan/tensorrt/device_decoder.h"
-#include "plan/tensorrt/device_plan.h"
+#include "plan/tensorrt/engine_backend.h"
 #include "plan/tensorrt/entry.h"
 #include "plan/tensorrt/plan_file.h"
 
@@ -81,7 +80,7 @@ class EmulatedEngine final : public Engine {
   std::map<std::string, std::vector<int64_t>> shapes_;
 };
 
-class EmulatedBackend final : public DeviceBackend {
+class EmulatedBackend final : public EngineBackend {
  public:
   std::string name() const override { return "tensorrt"; }
   std::string version() const override { return "11.2.1"; }
@@ -94,20 +93,8 @@ class EmulatedBackend final : public DeviceBackend {
     return pack_plan(version(), device(), "emulated " + request.label);
   }
 
-  std::unique_ptr<Plan> load(const BuiltPlan& plan) override { return std::make_unique<DevicePlan>(engine(plan), plan.label); }
-
-  std::unique_ptr<Decoder> make_decoder(const DecoderSizes& sizes, std::function<BucketPlans(int64_t capacity)> plans) override {
-    return std::make_unique<DeviceDecoder>(sizes, [this, plans = std::move(plans)](int64_t capacity) {
-      const BucketPlans built = plans(capacity);
-      BucketEngines engines;
-      engines.prefill = engine(built.prefill);
-      if (built.decode != nullptr) engines.decode = engine(*built.decode);
-      return engines;
-    });
-  }
-
  private:
-  std::unique_ptr<Engine> engine(const BuiltPlan& plan) const {
+  std::unique_ptr<Engine> engine(const BuiltPlan& plan) const override {
     if (unpack_plan(plan.bytes, version(), device(), plan.label) != "emulated " + plan.label) {
       fail(ErrorCode::bad_file, plan.label, ": the plan of another graph");
     }
@@ -117,11 +104,6 @@ class EmulatedBackend final : public DeviceBackend {
 
 }  // namespace
 }  // namespace vila::plan::tensorrt
-
-#define VILA_EXPORTED extern "C" __attribute__((visibility("default")))
-VILA_EXPORTED int32_t vila_cuda_entry_version();
-VILA_EXPORTED vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log,
-                                                           const vila::plan::tensorrt::Library& library);
 
 int32_t vila_cuda_entry_version() { return vila::plan::tensorrt::kEntryVersion; }
 vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog*, const vila::plan::tensorrt::Library&) {

@@ -134,8 +134,9 @@ TEST_CASE("libvila_cuda.so: another library and a missing one are named with wha
   const plan::tensorrt::CudaSearch none = search_cuda_library("/nowhere/libvila_cuda.so");
   REQUIRE_FALSE(none.found);
   CHECK(none.all_misses() ==
-        "tried the file that was set, /nowhere/libvila_cuda.so: cannot open shared object file: No such file or directory; add the "
-        "module with vila4j's GPU library for this version, or name the file libvila_cuda.so in VILA_CUDA");
+        "tried the file that was set, /nowhere/libvila_cuda.so: cannot open shared object file: No such file or directory; build "
+        "vila4j where nvcc 12.8 or newer and TensorRT's headers are, and put libvila_cuda.so beside its native library or name the file "
+        "in VILA_CUDA");
   const plan::tensorrt::CudaSearch other = search_cuda_library("libstdc++.so.6");
   REQUIRE_FALSE(other.found);
   REQUIRE(other.misses.size() == 1);

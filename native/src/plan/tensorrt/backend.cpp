@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libvila_cuda.so exports.
-#include <utility>
-
 #include "common/error.h"
 #include "common/log.h"
 #include "cuda/decode_attention.h"
 #include "graph/graph.h"
 #include "plan/tensorrt/decode_attention_plugin.h"
 #include "plan/tensorrt/device.h"
-#include "plan/tensorrt/device_decoder.h"
-#include "plan/tensorrt/device_plan.h"
+#include "plan/tensorrt/engine_backend.h"
 #include "plan/tensorrt/entry.h"
 #include "plan/tensorrt/plan_builder.h"
 #include "plan/tensorrt/plan_file.h"
@@ -30,7 +27,7 @@ cudaDeviceProp first_device() {
   return properties;
 }
 
-class TensorRtBackend final : public DeviceBackend {
+class TensorRtBackend final : public EngineBackend {
  public:
   explicit TensorRtBackend(const Library& library) : properties_(first_device()), library_(library) {
     register_decode_attention(library_, cuda::decode_attention_functions());
@@ -46,20 +43,8 @@ class TensorRtBackend final : public DeviceBackend {
     return pack_plan(version(), device(), build_plan(network, request));
   }
 
-  std::unique_ptr<Plan> load(const BuiltPlan& plan) override { return std::make_unique<DevicePlan>(engine(plan), plan.label); }
-
-  std::unique_ptr<Decoder> make_decoder(const DecoderSizes& sizes, std::function<BucketPlans(int64_t capacity)> plans) override {
-    return std::make_unique<DeviceDecoder>(sizes, [this, plans = std::move(plans)](int64_t capacity) {
-      const BucketPlans built = plans(capacity);
-      BucketEngines engines;
-      engines.prefill = engine(built.prefill);
-      if (built.decode != nullptr) engines.decode = engine(*built.decode);
-      return engines;
-    });
-  }
-
  private:
-  std::unique_ptr<Engine> engine(const BuiltPlan& plan) const {
+  std::unique_ptr<Engine> engine(const BuiltPlan& plan) const override {
     const std::string_view bytes = unpack_plan(plan.bytes, version(), device(), plan.label);
     return std::make_unique<TrtEngine>(library_, bytes, plan.graph, plan.label);
   }
@@ -82,11 +67,6 @@ class Forwarder final : public LogListener {
 
 }  // namespace
 }  // namespace vila::plan::tensorrt
-
-#define VILA_EXPORTED extern "C" __attribute__((visibility("default")))
-VILA_EXPORTED int32_t vila_cuda_entry_version();
-VILA_EXPORTED vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log,
-                                                           const vila::plan::tensorrt::Library& library);
 
 int32_t vila_cuda_entry_version() { return vila::plan::tensorrt::kEntryVersion; }
 

@@ -36,8 +36,8 @@ bool try_file(const std::string& origin, const std::string& file, CudaSearch& se
 }  // namespace
 
 std::string CudaSearch::all_misses() const {
-  return join(listed(misses), "; add the module with vila4j's GPU library for this version, or name the file ", kCudaLibraryName,
-              " in VILA_CUDA");
+  return join(listed(misses), "; build vila4j where nvcc 12.8 or newer and TensorRT's headers are, and put ", kCudaLibraryName,
+              " beside its native library or name the file in VILA_CUDA");
 }
 
 CudaSearch search_cuda_library(const std::string& file) {

@@ -30,3 +30,9 @@ using EntryFunction = DeviceBackend*(const EntryLog* log, const Library& library
 inline constexpr const char* kEntryName = "vila_cuda_backend";
 
 }  // namespace vila::plan::tensorrt
+
+/// What such a library defines, under the names above.
+#define VILA_EXPORTED extern "C" __attribute__((visibility("default")))
+VILA_EXPORTED vila::plan::tensorrt::EntryVersionFunction vila_cuda_entry_version;
+VILA_EXPORTED vila::plan::tensorrt::EntryFunction vila_cuda_backend;
+#undef VILA_EXPORTED
