@@ -3,8 +3,8 @@
 include_guard()
 
 # vila_dist(target): <target> exports only the API (vila.map), finds its libraries in its own folder, and is put together with them
-# in <build>/dist by the target `dist`, which is part of `all`. A sanitizer build gets neither: it is not distributed, and the
-# sanitizers' own symbols must stay visible in it.
+# in <build>/dist by the target `dist`, which is part of `all`. libvila_cuda.so, where it is built, goes to dist/gpu. A sanitizer
+# build gets neither: it is not distributed, and the sanitizers' own symbols must stay visible in it.
 function(vila_dist target)
   if(VILA_SANITIZE)
     return()
@@ -17,11 +17,17 @@ function(vila_dist target)
   find_package(OnnxRuntime REQUIRED)
   set(script ${PROJECT_SOURCE_DIR}/cmake/dist.cmake)
   set(stamp ${PROJECT_BINARY_DIR}/dist.stamp)
+  set(cuda_target)
+  set(cuda_argument)
+  if(TARGET vila_cuda)
+    set(cuda_target vila_cuda)
+    set(cuda_argument -DCUDA_LIBRARY=$<TARGET_FILE:vila_cuda>)
+  endif()
   add_custom_command(OUTPUT ${stamp}
     COMMAND ${CMAKE_COMMAND} -DLIBRARY=$<TARGET_FILE:${target}> -DONNXRUNTIME=${VILA_ONNXRUNTIME_LIBRARY}
-      -DSOURCE=${PROJECT_SOURCE_DIR} -DDIST=${PROJECT_BINARY_DIR}/dist -P ${script}
+      ${cuda_argument} -DSOURCE=${PROJECT_SOURCE_DIR} -DDIST=${PROJECT_BINARY_DIR}/dist -P ${script}
     COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-    DEPENDS ${target} ${script} ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/LICENSE
+    DEPENDS ${target} ${cuda_target} ${script} ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/LICENSE
     COMMENT "Collecting the distribution folder"
     VERBATIM)
   add_custom_target(dist ALL DEPENDS ${stamp})

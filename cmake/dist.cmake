@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Script: puts LIBRARY, ONNXRUNTIME and what LIBRARY needs into the folder DIST, licences in DIST/licenses. SOURCE is the project's
-# folder. The folder is made anew under another name and renamed.
+# folder. CUDA_LIBRARY, where it is given, goes to DIST/gpu, with licences. The folder is made anew under another name and renamed.
 cmake_minimum_required(VERSION 3.25)
 
 # What every glibc system with a C++ runtime has; everything else is bundled.
@@ -43,6 +43,10 @@ file(COPY ${SOURCE}/LICENSE ${SOURCE}/NOTICE DESTINATION ${new}/licenses)
 cmake_path(GET ONNXRUNTIME PARENT_PATH onnxruntime_folder)
 if(EXISTS ${onnxruntime_folder}/../licenses)
   file(COPY ${onnxruntime_folder}/../licenses/ DESTINATION ${new}/licenses)
+endif()
+if(CUDA_LIBRARY) # whatever it needs is opened at run time
+  file(COPY ${CUDA_LIBRARY} DESTINATION ${new}/gpu)
+  file(COPY ${SOURCE}/LICENSE ${SOURCE}/NOTICE DESTINATION ${new}/gpu/licenses)
 endif()
 
 file(GET_RUNTIME_DEPENDENCIES LIBRARIES ${LIBRARY} RESOLVED_DEPENDENCIES_VAR needed UNRESOLVED_DEPENDENCIES_VAR unresolved

@@ -111,6 +111,18 @@ VILA_API double int8_peak(int32_t threads);
 /// VILA_ONNXRUNTIME, the folder of this library, then the system's search path. Takes effect before the first Model is loaded.
 VILA_API void set_onnxruntime_path(const std::string& path);
 
+/// The file libvila_cuda.so, which the backend tensorrt needs; empty goes back to the default search: the environment variable
+/// VILA_CUDA, the folder of this library, the system's search path. Takes effect before that backend is first used. Any thread.
+VILA_API void set_cuda_library_path(const std::string& path);
+
+/// The folder of TensorRT's libraries (libnvinfer.so.11, libnvonnxparser.so.11), which the backend tensorrt needs; empty goes
+/// back to the default search: the environment variable VILA_TENSORRT, the system's search path, the folders into which JavaCPP
+/// unpacks TensorRT's redistributable jar. Takes effect before that backend is first used. Any thread.
+VILA_API void set_tensorrt_path(const std::string& folder);
+
+/// The file of the TensorRT that would be used, opening it; empty where none is found (doctor() says why). Any thread.
+VILA_API std::string tensorrt_path();
+
 /// An RGB image, 8 bits a channel, row by row, immutable.
 class VILA_API Image {
  public:

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What this machine offers to vila4j, line by line.
-#include <dlfcn.h>
 #include <gnu/libc-version.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
@@ -10,18 +9,22 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "common/error.h"
 #include "plan/control_group.h"
 #include "plan/cpu.h"
+#include "plan/cuda_driver.h"
+#include "plan/device_backend.h"
 #include "plan/plan.h"
+#include "plan/tensorrt/cuda_library.h"
 #include "plan/tensorrt/library.h"
 
 namespace vila {
 namespace plan {
 namespace {
 
-// Said of what only a later version can use.
+// Said of what nothing else in vila4j needs.
 constexpr const char* kWhatFor = "only the backend tensorrt uses it";
 
 std::string gibibytes(uint64_t bytes) {
@@ -97,55 +100,45 @@ Check cache_check() {
   }
 }
 
-/// Opens a library for good: the driver is not made to be unloaded.
-void* open_library(const char* name, std::string& reason) {
-  void* library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* error = ::dlerror();
-    reason = error != nullptr ? error : name;
+/// Whether the backend tensorrt can be used: with both libraries it is opened, which needs a device.
+Check backend_check(bool device, bool own_library, bool tensorrt_library) {
+  constexpr const char* kName = "backend tensorrt";
+  std::string missing;
+  for (const auto& [there, what] : {std::pair(own_library, tensorrt::kCudaLibraryName), std::pair(tensorrt_library, "TensorRT"),
+                                    std::pair(device, "an NVIDIA driver with a device that is new enough")}) {
+    if (!there) missing += (missing.empty() ? "" : ", ") + std::string(what);
   }
-  return library;
+  if (own_library && tensorrt_library) {
+    try {
+      const std::shared_ptr<DeviceBackend> backend = tensorrt_backend();
+      return line(kName, true, false,
+                  join("can be used: TensorRT ", backend->version(), " on ", backend->device_name(), " (", backend->device(), ")"));
+    } catch (const std::exception& error) {
+      if (missing.empty()) return line(kName, false, false, join("cannot be used: ", error.what()));
+    }
+  }
+  return line(kName, false, false,
+              join("cannot be used, missing: ", missing, " (see above); the backend onnxruntime needs none of it"));
 }
 
-template <typename Function>
-Function symbol(void* library, const char* name) {
-  return reinterpret_cast<Function>(::dlsym(library, name));
-}
-
-Check cuda_check() {
-  constexpr const char* kName = "CUDA driver";
-  std::string reason;
-  void* library = open_library("libcuda.so.1", reason);
-  if (library == nullptr) return line(kName, false, false, join("no NVIDIA driver (", reason, "); not needed: ", kWhatFor));
-  // The driver API, cuda.h: every function returns 0 for success.
-  const auto init = symbol<int (*)(unsigned)>(library, "cuInit");
-  const auto version = symbol<int (*)(int*)>(library, "cuDriverGetVersion");
-  const auto count = symbol<int (*)(int*)>(library, "cuDeviceGetCount");
-  const auto name = symbol<int (*)(char*, int, int)>(library, "cuDeviceGetName");
-  if (init == nullptr || version == nullptr || count == nullptr || name == nullptr) {
-    return line(kName, false, false, join("libcuda.so.1 lacks the functions of a driver; not needed: ", kWhatFor));
-  }
-  if (const int error = init(0); error != 0) {
-    return line(kName, false, false, join("libcuda.so.1 is there but finds no usable device (cuInit: error ", error,
-                                          "); not needed: ", kWhatFor));
-  }
-  int number = 0, devices = 0;
-  version(&number);
-  count(&devices);
-  std::string detail = join("for CUDA ", number / 1000, ".", number % 1000 / 10, ", ", devices, devices == 1 ? " device" : " devices");
-  for (int i = 0; i < devices; ++i) {
-    char text[128] = {};
-    if (name(text, sizeof text - 1, i) == 0) detail += (i == 0 ? ": " : ", ") + std::string(text);
-  }
-  return line(kName, devices > 0, false, join(detail, "; ", kWhatFor));
-}
-
-Check tensorrt_check() {
-  constexpr const char* kName = "TensorRT";
-  const tensorrt::Search search = tensorrt::search_library("");
-  if (!search.found) return line(kName, false, false, join("not found: ", search.all_misses(), "; not needed: ", kWhatFor));
-  const tensorrt::Library& library = *search.found;
-  return line(kName, true, false, join(library.version, ", ", library.path, " and ", library.parser_path, "; ", kWhatFor));
+/// The lines of the backend tensorrt: the driver, our own library, TensorRT, and whether it can be used with them.
+std::vector<Check> tensorrt_checks() {
+  constexpr int kLeast = tensorrt::kLeastComputeCapability;
+  const CudaDriver driver = look_at_cuda_driver("");
+  const tensorrt::CudaSearch own = tensorrt::search_cuda_for_process();
+  const tensorrt::Search search = tensorrt::search_for_process();
+  const bool device = !driver.devices.empty() && driver.devices.front().major >= kLeast;
+  std::vector<Check> checks;
+  checks.push_back(line("CUDA driver", device, false, join(describe(driver, kLeast), "; ", kWhatFor)));
+  checks.push_back(line(tensorrt::kCudaLibraryName, own.found.has_value(), false,
+                        own.found ? join(own.found->path, ", interface ", tensorrt::kEntryVersion, "; ", kWhatFor)
+                                  : join("not found: ", own.all_misses(), "; not needed: ", kWhatFor)));
+  const std::string found =
+      search.found ? join(search.found->version, ", ", search.found->path, " and ", search.found->parser_path, "; ", kWhatFor)
+                   : join("not found: ", search.all_misses(), "; not needed: ", kWhatFor);
+  checks.push_back(line("TensorRT", search.found.has_value(), false, found));
+  checks.push_back(backend_check(device, own.found.has_value(), search.found.has_value()));
+  return checks;
 }
 
 }  // namespace
@@ -154,9 +147,8 @@ Check tensorrt_check() {
 std::vector<Check> doctor() {
   using namespace plan;
   std::vector<Check> checks = onnxruntime_checks();
-  for (Check (*check)() : {system_check, processor_check, threads_check, memory_check, cache_check, cuda_check, tensorrt_check}) {
-    checks.push_back(check());
-  }
+  for (Check (*check)() : {system_check, processor_check, threads_check, memory_check, cache_check}) checks.push_back(check());
+  for (Check& check : tensorrt_checks()) checks.push_back(std::move(check));
   return checks;
 }
 

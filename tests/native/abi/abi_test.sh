@@ -71,6 +71,20 @@ echo "$exported" | grep -qxF 'typeinfo for vila::Error' || failed "the type of v
 strangers=$(echo "$exported" | grep -vE '^(vila::|(typeinfo|typeinfo name|vtable) for vila::)')
 [ -z "$strangers" ] || failed "exported beside the API: $strangers"
 
+# 5. libvila_cuda.so, where it was built: needs the C and C++ runtime alone, exports its two functions and the types of what is thrown.
+if [ -e "$dist/gpu/libvila_cuda.so" ]; then
+  cases=$((cases + 1))
+  strangers=$(readelf -d "$dist/gpu/libvila_cuda.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libdl|libpthread|librt|ld-linux-x86-64)\.so')
+  [ -z "$strangers" ] || failed "libvila_cuda.so needs $strangers"
+  exported=$(nm -D --defined-only "$dist/gpu/libvila_cuda.so" | awk '$3 !~ /^_ZT[ISV]N4vila/ { print $3 }' | sort | tr '\n' ' ')
+  [ "$exported" = "vila_cuda_backend vila_cuda_entry_version " ] || failed "libvila_cuda.so exports $exported"
+  if [ "$(printf '%s\n' "$here" 2.36 | sort -V | tail -n 1)" = 2.36 ]; then
+    at_most "$dist/gpu/libvila_cuda.so" GLIBC "$newest_glibc"
+    at_most "$dist/gpu/libvila_cuda.so" GLIBCXX "$newest_glibcxx"
+  fi
+fi
+
 if [ "$failures" -gt 0 ]; then
   echo "$failures failures in $cases cases"
   exit 1

@@ -10,6 +10,7 @@
 #include "common/utf8.h"
 #include "plan/control_group.h"
 #include "plan/cpu.h"
+#include "plan/cuda_driver.h"
 #include "plan/memory.h"
 #include "plan/environment.h"
 #include "plan/onnxruntime/library.h"
@@ -203,10 +204,50 @@ TEST_CASE("doctor: every line is there, one line each, and says what it found") 
   CHECK(contains(find(checks, "threads").detail, join(physical_cores(), " used for one computation")));
   CHECK(contains(find(checks, "memory").detail, " GiB"));
   for (const CpuFeature& feature : cpu_features()) CHECK(contains(find(checks, "processor").detail, feature.name));
-  for (const char* name : {"CUDA driver", "TensorRT"}) {
+  for (const char* name : {"CUDA driver", "libvila_cuda.so", "TensorRT"}) {
     CHECK_FALSE(find(checks, name).required);
     CHECK(contains(find(checks, name).detail, "only the backend tensorrt uses it"));
   }
+  CHECK_FALSE(find(checks, "backend tensorrt").required);
+}
+
+TEST_CASE("doctor: what the backend tensorrt lacks is one line") {
+  set_cuda_library_path("/nowhere/libvila_cuda.so");
+  set_tensorrt_path("/nowhere");
+  const std::vector<Check> checks = doctor();
+  set_cuda_library_path("");
+  set_tensorrt_path("");
+  CHECK(contains(find(checks, "libvila_cuda.so").detail, "not found: tried the file that was set, /nowhere/libvila_cuda.so: "));
+  CHECK(contains(find(checks, "TensorRT").detail, "not found: tried the folder that was set, /nowhere/libnvinfer.so.11: "));
+  const Check& backend = find(checks, "backend tensorrt");
+  CHECK_FALSE(backend.ok);
+  CHECK(backend.detail.starts_with("cannot be used, missing: libvila_cuda.so, TensorRT"));
+  CHECK(backend.detail.ends_with(" (see above); the backend onnxruntime needs none of it"));
+  CHECK(contains(backend.detail, "an NVIDIA driver") != find(checks, "CUDA driver").ok);
+}
+
+TEST_CASE("CUDA driver: devices with memory and compute capability; without one, why") {
+  const auto text = [](const std::string& file) { return describe(look_at_cuda_driver(file), 8); };
+  const std::string fake = VILA_FAKE_CUDA;
+  CHECK(text("/nowhere/libcuda.so.1") ==
+        "no NVIDIA driver (/nowhere/libcuda.so.1: cannot open shared object file: No such file or directory)");
+  CHECK(text("libc.so.6") == "libc.so.6 lacks the functions of a driver");
+  {
+    const Variable broken("FAKE_CUDA_DEVICES", std::nullopt);
+    CHECK(text(fake) == fake + " is there but finds no usable device (cuInit: error 100)");
+  }
+  {
+    const Variable none("FAKE_CUDA_DEVICES", "0");
+    CHECK(text(fake) == fake + " finds no device (CUDA_VISIBLE_DEVICES hides the ones it does not name)");
+  }
+  {
+    const Variable one("FAKE_CUDA_DEVICES", "1");
+    CHECK(text(fake) == "for CUDA 13.0, 1 device: NVIDIA H200 (140.0 GiB, compute capability 9.0)");
+  }
+  const Variable two("FAKE_CUDA_DEVICES", "2");
+  CHECK(text(fake) ==
+        "for CUDA 13.0, 2 devices: NVIDIA H200 (140.0 GiB, compute capability 9.0), Tesla T4 (15.0 GiB, compute capability 7.5, "
+        "too old: at least 8.0 is needed)");
 }
 
 TEST_CASE("doctor: a cache folder that cannot be made is a failed line, not an exception") {

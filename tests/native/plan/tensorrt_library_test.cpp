@@ -32,8 +32,20 @@ TEST_CASE("TensorRT: a folder that was set is the only one looked at") {
   CHECK_FALSE(none.found);
   CHECK(none.all_misses() ==
         "tried the folder that was set, /nowhere/libnvinfer.so.11: cannot open shared object file: No such file or directory; install "
-        "NVIDIA's packages of TensorRT 11, or put libnvinfer.so.11 and libnvonnxparser.so.11 (they are in the Maven artifact "
-        "org.bytedeco:tensorrt with the classifier linux-x86_64-redist) into a folder and name it in VILA_TENSORRT");
+        "NVIDIA's packages of TensorRT 11, or put the Maven artifact org.bytedeco:tensorrt with the classifier linux-x86_64-redist "
+        "on the class path, or name a folder with libnvinfer.so.11 and libnvonnxparser.so.11 in VILA_TENSORRT");
+}
+
+TEST_CASE("TensorRT: the folder of set_tensorrt_path is taken before the variable, and given up again") {
+  const Variable variable("VILA_TENSORRT", kOld);
+  set_tensorrt_path(kGood);
+  CHECK(tensorrt_path() == kGood + "/libnvinfer.so.11");
+  CHECK(tensorrt::search_for_process().misses.empty());
+  set_tensorrt_path("/nowhere");
+  CHECK(tensorrt_path().empty());
+  set_tensorrt_path("");
+  REQUIRE(!tensorrt::search_for_process().misses.empty());
+  CHECK(tensorrt::search_for_process().misses[0].place == "VILA_TENSORRT " + kOld + "/libnvinfer.so.11");
 }
 
 TEST_CASE("TensorRT: another major version, a stranger and a library alone are refused with the reason") {

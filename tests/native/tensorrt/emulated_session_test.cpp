@@ -129,14 +129,30 @@ TEST_CASE("the backend tensorrt: options and what a model says of itself") {
   CHECK(cache_capacities(5000) == std::vector<int64_t>{512, 1024, 2048, 4096, 5000});
 }
 
+TEST_CASE("doctor: the backend tensorrt with both libraries; with one alone, what is missing") {
+  const auto detail = [](const char* name) {
+    for (const Check& check : doctor()) {
+      if (check.name == name) return join(check.ok ? "ok: " : "no: ", check.detail);
+    }
+    return join("no line ", name);
+  };
+  CHECK(detail("backend tensorrt") == "ok: can be used: TensorRT 11.2.1 on emulator (sm00)");
+  const std::string own = std::getenv("VILA_CUDA");
+  CHECK(detail("libvila_cuda.so") == "ok: " + own + ", interface 1; only the backend tensorrt uses it");
+  CHECK(detail("TensorRT").starts_with("ok: 11.2.1, "));
+  const Variable none("VILA_TENSORRT", std::nullopt);
+  if (!tensorrt_path().empty()) return;  // the system has one
+  CHECK(detail("backend tensorrt").starts_with("no: cannot be used, missing: TensorRT"));
+}
+
 TEST_CASE("libvila_cuda.so: another library and a missing one are named with what to do") {
   using plan::tensorrt::search_cuda_library;
   const plan::tensorrt::CudaSearch none = search_cuda_library("/nowhere/libvila_cuda.so");
   REQUIRE_FALSE(none.found);
   CHECK(none.all_misses() ==
-        "tried the file that was set, /nowhere/libvila_cuda.so: cannot open shared object file: No such file or directory; build "
-        "vila4j where nvcc 12.8 or newer and TensorRT's headers are, and put libvila_cuda.so beside its native library or name the file "
-        "in VILA_CUDA");
+        "tried the file that was set, /nowhere/libvila_cuda.so: cannot open shared object file: No such file or directory; put the "
+        "Maven artifact io.github.vila4j:vila4j-gpu on the class path, or build vila4j where nvcc 12.8 or newer and TensorRT's headers "
+        "are, and name its libvila_cuda.so in VILA_CUDA");
   const plan::tensorrt::CudaSearch other = search_cuda_library("libstdc++.so.6");
   REQUIRE_FALSE(other.found);
   REQUIRE(other.misses.size() == 1);

@@ -15,15 +15,22 @@
 namespace vila::plan::tensorrt {
 namespace {
 
-/// The first device that CUDA lists (CUDA_VISIBLE_DEVICES chooses).
+/// The first device that CUDA lists (CUDA_VISIBLE_DEVICES chooses), if it is new enough.
 cudaDeviceProp first_device() {
-  int count = 0;
+  int driver = 0, count = 0;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) {
+    fail(ErrorCode::backend, "backend tensorrt: no CUDA device: no NVIDIA driver is installed");
+  }
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
     fail(ErrorCode::backend, "backend tensorrt: no CUDA device: ", error != cudaSuccess ? cudaGetErrorString(error) : "none found");
   }
   cudaDeviceProp properties;
   check_cuda(cudaGetDeviceProperties(&properties, 0), "CUDA device");
+  if (properties.major < kLeastComputeCapability) {
+    fail(ErrorCode::unsupported, "backend tensorrt: ", properties.name, ": compute capability ", properties.major, ".",
+         properties.minor, ", expected at least ", kLeastComputeCapability, ".0");
+  }
   return properties;
 }
 

@@ -7,10 +7,15 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "plan/tensorrt/entry.h"
+#include "vila/vila.h"
 
-namespace vila::plan {
+namespace vila {
+namespace plan {
 namespace tensorrt {
 namespace {
+
+std::mutex mutex;
+std::string chosen_file;  // guarded by mutex
 
 const EntryLog kLog{[](LogLevel level) { return log_enabled(level); },
                     [](LogLevel level, const char* message) { log_line(level, message); }};
@@ -36,8 +41,8 @@ bool try_file(const std::string& origin, const std::string& file, CudaSearch& se
 }  // namespace
 
 std::string CudaSearch::all_misses() const {
-  return join(listed(misses), "; build vila4j where nvcc 12.8 or newer and TensorRT's headers are, and put ", kCudaLibraryName,
-              " beside its native library or name the file in VILA_CUDA");
+  return join(listed(misses), "; put the Maven artifact io.github.vila4j:vila4j-gpu on the class path, or build vila4j where nvcc ",
+              "12.8 or newer and TensorRT's headers are, and name its ", kCudaLibraryName, " in VILA_CUDA");
 }
 
 CudaSearch search_cuda_library(const std::string& file) {
@@ -54,6 +59,11 @@ CudaSearch search_cuda_library(const std::string& file) {
   return search;
 }
 
+CudaSearch search_cuda_for_process() {
+  const std::lock_guard lock(mutex);
+  return search_cuda_library(chosen_file);
+}
+
 }  // namespace tensorrt
 
 std::shared_ptr<DeviceBackend> tensorrt_backend() {
@@ -61,13 +71,20 @@ std::shared_ptr<DeviceBackend> tensorrt_backend() {
   static std::shared_ptr<DeviceBackend> opened;
   const std::lock_guard lock(mutex);
   if (opened != nullptr) return opened;
-  const tensorrt::CudaSearch search = tensorrt::search_cuda_library("");
+  const tensorrt::CudaSearch search = tensorrt::search_cuda_for_process();
   if (!search.found) fail(ErrorCode::not_found, "backend tensorrt: ", tensorrt::kCudaLibraryName, " was not found: ", search.all_misses());
-  const tensorrt::Search libraries = tensorrt::search_library("");
+  const tensorrt::Search libraries = tensorrt::search_for_process();
   if (!libraries.found) fail(ErrorCode::not_found, "backend tensorrt: TensorRT was not found: ", libraries.all_misses());
   opened.reset(search.found->entry(&tensorrt::kLog, *libraries.found));
   log(LogLevel::info, "TensorRT ", opened->version(), " on ", opened->device_name(), " (", opened->device(), "), ", search.found->path);
   return opened;
 }
 
-}  // namespace vila::plan
+}  // namespace plan
+
+void set_cuda_library_path(const std::string& path) {
+  const std::lock_guard lock(plan::tensorrt::mutex);
+  plan::tensorrt::chosen_file = path;
+}
+
+}  // namespace vila

@@ -29,4 +29,7 @@ struct CudaSearch {
 /// search. Opening it needs neither TensorRT nor a driver. Throws nothing but std::bad_alloc. Any thread.
 CudaSearch search_cuda_library(const std::string& file);
 
+/// The search with the file of set_cuda_library_path(). Any thread.
+CudaSearch search_cuda_for_process();
+
 }  // namespace vila::plan::tensorrt

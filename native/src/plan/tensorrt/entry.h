@@ -11,6 +11,8 @@
 namespace vila::plan::tensorrt {
 
 inline constexpr const char* kCudaLibraryName = "libvila_cuda.so";
+/// Its kernels are built for devices of this compute capability's major number and newer (cmake/VilaCuda.cmake).
+inline constexpr int kLeastComputeCapability = 8;
 
 /// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, graph.h and vila.h's types in them.
 inline constexpr int32_t kEntryVersion = 1;

@@ -6,16 +6,22 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 
 #include "common/error.h"
+#include "vila/vila.h"
 
-namespace vila::plan::tensorrt {
+namespace vila {
+namespace plan::tensorrt {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr const char* kInsideJar = "org/bytedeco/tensorrt/linux-x86_64";
+
+std::mutex mutex;
+std::string chosen_folder;  // guarded by mutex
 
 /// Opens the libraries of one folder (empty: the dynamic loader's search); false with the miss recorded.
 bool try_folder(const std::string& origin, const std::string& folder, Search& search) {
@@ -74,9 +80,9 @@ std::vector<std::string> jar_folders() {
 }  // namespace
 
 std::string Search::advice() {
-  return join("install NVIDIA's packages of TensorRT ", kMajor, ", or put ", kLibraryName, " and ", kParserName,
-              " (they are in the Maven artifact org.bytedeco:tensorrt with the classifier linux-x86_64-redist) into a folder and name it "
-              "in VILA_TENSORRT");
+  return join("install NVIDIA's packages of TensorRT ", kMajor, ", or put the Maven artifact org.bytedeco:tensorrt with the ",
+              "classifier linux-x86_64-redist on the class path, or name a folder with ", kLibraryName, " and ", kParserName,
+              " in VILA_TENSORRT");
 }
 
 std::string Search::all_misses() const {
@@ -98,4 +104,21 @@ Search search_library(const std::string& folder) {
   return search;
 }
 
-}  // namespace vila::plan::tensorrt
+Search search_for_process() {
+  const std::lock_guard lock(mutex);
+  return search_library(chosen_folder);
+}
+
+}  // namespace plan::tensorrt
+
+void set_tensorrt_path(const std::string& folder) {
+  const std::lock_guard lock(plan::tensorrt::mutex);
+  plan::tensorrt::chosen_folder = folder;
+}
+
+std::string tensorrt_path() {
+  const plan::tensorrt::Search search = plan::tensorrt::search_for_process();
+  return search.found ? search.found->path : "";
+}
+
+}  // namespace vila

@@ -45,4 +45,7 @@ struct Search {
 /// std::bad_alloc. Any thread.
 Search search_library(const std::string& folder);
 
+/// The search with the folder of set_tensorrt_path(). Any thread.
+Search search_for_process();
+
 }  // namespace vila::plan::tensorrt

@@ -190,7 +190,8 @@ public final class LoadOptions {
     /**
      * What runs the model.
      *
-     * @param backend "auto", "onnxruntime" or "tensorrt" (a CUDA device, with libvila_cuda.so and TensorRT 11)
+     * @param backend "auto", "onnxruntime" or "tensorrt" (a CUDA device, with the artifact vila4j-gpu and
+     *     TensorRT 11)
      * @return this
      */
     public Builder backend(String backend) {

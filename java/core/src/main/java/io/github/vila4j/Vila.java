@@ -5,6 +5,7 @@ import io.github.vila4j.internal.Model;
 import io.github.vila4j.internal.Natives;
 import io.github.vila4j.internal.StringVector;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.bytedeco.javacpp.BytePointer;
@@ -78,6 +79,9 @@ public final class Vila {
   private static <T extends Pointer> T prepare(
       Path checkpoint, LoadOptions options, ProgressListener progress, Preparation<T> work) {
     Engine.start();
+    if (options.backend().equals("tensorrt")) {
+      Engine.startGpu();
+    }
     Callback callback = new Callback();
     try (BytePointer path = Text.toNative("checkpoint", checkpoint.toString());
         io.github.vila4j.internal.LoadOptions how = options.toNative();
@@ -150,7 +154,8 @@ public final class Vila {
   }
 
   /**
-   * Looks at the libraries, devices and CPU features that vila4j uses. Throws nothing for what is missing: where even the native
+   * Looks at the libraries, devices and CPU features that vila4j uses; those that jars on the class path hold for the backend
+   * tensorrt are extracted first. Throws nothing for what is missing: where even the native
    * library cannot be loaded, that is the only line.
    *
    * @return a line per thing looked at
@@ -161,9 +166,16 @@ public final class Vila {
     } catch (NativeLibraryException e) {
       return List.of(new Check("native library", false, true, e.getMessage()));
     }
-    try (var checks = NativeErrors.translating(Natives::doctor)) {
-      return Check.list(checks);
+    List<Check> lines = new ArrayList<>();
+    try {
+      Engine.startGpu();
+    } catch (FileAccessException e) {
+      lines.add(new Check("GPU libraries", false, false, e.getMessage()));
     }
+    try (var checks = NativeErrors.translating(Natives::doctor)) {
+      lines.addAll(0, Check.list(checks));
+    }
+    return List.copyOf(lines);
   }
 
   /**

@@ -24,7 +24,7 @@ final class ModelOptions {
       description = "fp32, int8 or int4; unless given, the first of these whose weights take at most 0.6 of the memory.")
   private String precision;
 
-  @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto or onnxruntime.")
+  @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto, onnxruntime or tensorrt.")
   private String backend;
 
   @Option(names = "--threads", paramLabel = "N", description = "Threads of one computation; as many as cores unless given.")

@@ -54,6 +54,11 @@ public final class ResourceIndex {
     key = hash(String.join("\n", lines).getBytes(StandardCharsets.UTF_8)).substring(0, 16);
   }
 
+  /** The list of these lines; throws when there are none, or one is not of its form. */
+  static ResourceIndex of(List<String> lines) throws IOException {
+    return new ResourceIndex(lines);
+  }
+
   /**
    * Reads the list.
    *
