@@ -131,7 +131,7 @@ small() {
   local name status=0
   for name in vila15-llama3-siglip vila10-clip-linear nvila-lite-dynamic; do
     bench "small-$name" --title "$name, random weights, tiny" --model "$root/tests/data/cases/$name/model" --tokens 16 \
-      --buckets 512 || status=1
+      --context 1024 --prefill 256,900 --decode-at 300,900 --buckets 512 || status=1
   done
   return $status
 }
@@ -174,13 +174,6 @@ stage() {
   esac
 }
 
-# Ends what a stage has started, and all below it.
-end_tree() {
-  local child
-  for child in $(ps -o pid= --ppid "$1" 2>/dev/null); do end_tree "$child"; done
-  kill "$1" 2>/dev/null
-}
-
 failed=()
 for name in "${stages[@]}"; do
   if [ -e "$out/$name.md" ]; then
@@ -189,11 +182,16 @@ for name in "${stages[@]}"; do
   fi
   say "$name ..."
   started=$SECONDS
-  stage "$name" >"$out/$name.unfinished.md" &
+  set -m # a process group of its own, to be ended as one
+  (
+    set +m
+    stage "$name"
+  ) >"$out/$name.unfinished.md" &
   pid=$!
+  set +m
   while kill -0 $pid 2>/dev/null && [ $((SECONDS - started)) -lt "$limit" ]; do sleep 0.2; done
   if kill -0 $pid 2>/dev/null; then
-    end_tree $pid
+    kill -- -$pid
     wait $pid 2>/dev/null
     say "$name: ended after $limit s; what it finished (plans, checkpoints) is kept, so that running it again goes on"
     failed+=("$name")

@@ -53,6 +53,7 @@ check grep -q '^"small-vila10-clip-linear": {' "$temp/out/results.json"
 check says 0 "small: done already" "${run[@]}" small
 check says 1 "the kit has no tests of the kernels" "${run[@]}" kernels
 check says 1 "FAILED, see $temp/out/contract.unfinished.md" "${run[@]}" contract
+check says 1 "small: ended after 0 s" "${run[@]}" --out "$temp/other" --limit 0 small
 truncate -s -1 "$(ls "$temp"/gpu/parts/kit.tar.gz.* | tail -n 1)"
 check says 1 "parts are missing or damaged" "${run[@]}" machine
 
