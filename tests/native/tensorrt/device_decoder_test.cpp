@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "graph/names.h"
+#include "plan/environment.h"
 #include "session/sampler.h"
 #include "support/npy.h"
 
@@ -16,6 +17,7 @@ using namespace vila;                  // NOLINT
 using namespace vila::plan;            // NOLINT
 using namespace vila::plan::tensorrt;  // NOLINT
 using vila::testing::error_of;
+using vila::testing::Variable;
 namespace names = vila::graph::names;
 
 namespace {
@@ -203,6 +205,16 @@ TEST_CASE("a decode step is captured after one warm run, once for each cache and
   std::vector<float> logits(kVocab);
   decoder.run({{&first.cache(), 2, embeds, logits.data(), nullptr}}, 1, nullptr);
   CHECK(logits == expected_logits({0, 1, 4}));
+}
+
+TEST_CASE("with VILA_CUDA_GRAPH=0 every decode step is enqueued by itself, and computes the same") {
+  const Variable off("VILA_CUDA_GRAPH", "0");
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence sequence(decoder, 16);
+  for (int i = 0; i < 12; ++i) check_step(sequence, {static_cast<float>(i)});
+  CHECK(journal.runs == 12);
+  CHECK(journal.enqueued == 12);
 }
 
 TEST_CASE("tokens are chosen on the device as the sampler chooses them, and logits stay to be read") {

@@ -11,7 +11,8 @@ namespace {
 bool available() {
   static const bool found = [] {
     try {
-      std::cout << "device: " << vila::plan::tensorrt_backend()->device_name() << '\n';
+      const std::string name = vila::plan::tensorrt_backend()->device_name();
+      std::cout << "device: " << name << '\n';
       return true;
     } catch (const vila::Error& error) {
       std::cout << "SKIPPED: the TensorRT backend has not run: " << error.what() << '\n';

@@ -2,6 +2,7 @@
 #include "plan/tensorrt/device_decoder.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -24,6 +25,11 @@ DecoderSizes checked(DecoderSizes sizes) {
   return sizes;
 }
 
+bool wants_graphs() {
+  const char* value = std::getenv("VILA_CUDA_GRAPH");
+  return value == nullptr || std::strcmp(value, "0") != 0;
+}
+
 size_t floats(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
 
 }  // namespace
@@ -31,6 +37,7 @@ size_t floats(int64_t count) { return static_cast<size_t>(count) * sizeof(float)
 DeviceDecoder::DeviceDecoder(DecoderSizes sizes, std::function<BucketEngines(int64_t capacity)> load)
     : sizes_(checked(std::move(sizes))),
       load_(std::move(load)),
+      captures_(wants_graphs()),
       rows_(sizes_.chunk),
       host_embeds_(floats(sizes_.chunk * sizes_.hidden)),
       host_past_(sizeof(int64_t)),
@@ -113,7 +120,7 @@ void DeviceDecoder::decode(Bucket& bucket, DeviceCache& cache) {
   Engine& engine = *bucket.engines.decode;
   if (bucket.warm && cache.step && cache.step_bucket == bucket.number) return stream_.launch(cache.step);
   bind(engine, cache, 1);
-  if (!bucket.warm) {
+  if (!bucket.warm || !captures_) {
     enqueue(engine, 1);
     bucket.warm = true;
     return;

@@ -26,7 +26,7 @@ struct BucketEngines {
 /// One sequence a run. A decode step is, once its engine has run and for as long as the cache stays where it is, one CUDA graph:
 /// embeddings and position up, conversion, the engine. What is chosen or the logits are the one thing that is read back. Engines are
 /// loaded when a sequence first has their capacity, and stay until memory is lacking for others. A run that has begun on the device
-/// is not broken off.
+/// is not broken off. With VILA_CUDA_GRAPH=0 in the environment when it is made no step becomes a graph, to measure what graphs give.
 class DeviceDecoder final : public Decoder {
  public:
   /// Throws invalid_argument for sizes that cannot be.
@@ -59,6 +59,7 @@ class DeviceDecoder final : public Decoder {
 
   const DecoderSizes sizes_;
   const std::function<BucketEngines(int64_t capacity)> load_;
+  const bool captures_;
   mutable std::mutex mutex_;  ///< guards the stream and everything below
   DeviceStream stream_;
   ElementRows rows_;
