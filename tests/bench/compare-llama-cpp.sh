@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Our int4 against llama.cpp's Q4_0 on this machine: random weights in the sizes of VILA1.5-3b's language model, both programs in turn,
-# medians of the rounds. Needs llama-bench (Debian sid: package llama.cpp), from PATH or $LLAMA_BENCH, and python3.
+# medians of the rounds, and the peak resident memory of each. Needs llama-bench (Debian sid: package llama.cpp), from PATH or $LLAMA_BENCH, and python3.
 # Usage: compare-llama-cpp.sh [ROUNDS [THREADS]], 5 rounds and 2 threads unless given. The two programs' own output stays in
 # build/bench/.
 set -euo pipefail
@@ -21,13 +21,24 @@ command -v "$llama" >/dev/null || refuse "no $llama: install llama.cpp, or name 
 help=$("$llama" --help 2>&1 || true)
 [[ $help == *--n-depth* ]] || refuse "$llama is too old, it has no --n-depth"
 
+# peak FILE COMMAND ...: runs it and writes the most resident memory that it had, in bytes, to FILE.
+peak() {
+  python3 -c '
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+print(1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv[1], "w"))
+sys.exit(status)' "$@"
+}
+
 mkdir -p "$out"
-rm -f "$out"/*.json
+rm -f "$out"/*.json "$out"/*.peak
 [ -e "$gguf" ] || python3 "$root/tests/bench/random_gguf.py" "$gguf"
 for ((round = 1; round <= rounds; ++round)); do
   printf 'round %d of %d\n' "$round" "$rounds" >&2
-  "$llama" -m "$gguf" -t "$threads" -r 1 -p 256 -n 0 -o json >"$out/llama-prefill-$round.json" 2>"$out/llama.log"
-  "$llama" -m "$gguf" -t "$threads" -r 1 -p 0 -n 64 -d 256 -o json >"$out/llama-decode-$round.json" 2>>"$out/llama.log"
+  peak "$out/llama-prefill-$round.peak" "$llama" -m "$gguf" -t "$threads" -r 1 -p 256 -n 0 -o json \
+    >"$out/llama-prefill-$round.json" 2>"$out/llama.log"
+  peak "$out/llama-decode-$round.peak" "$llama" -m "$gguf" -t "$threads" -r 1 -p 0 -n 64 -d 256 -o json \
+    >"$out/llama-decode-$round.json" 2>>"$out/llama.log"
   "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --json >"$out/vila4j-$round.json"
 done
 
@@ -47,4 +58,10 @@ for title, key, theirs in (
     other = [read(f"{theirs}-{i}")[0]["avg_ts"] for i in rounds]
     ratio = statistics.median(a / b for a, b in zip(ours, other))
     print(f"| {title} | {statistics.median(ours):.1f} | {statistics.median(other):.1f} | {ratio:.2f} |")
+ours = [read(f"vila4j-{i}")["peak_rss_bytes"] for i in rounds]
+peaks = [[int(open(f"{folder}/llama-{what}-{i}.peak").read()) for what in ("prefill", "decode")] for i in rounds]
+other = [max(pair) for pair in peaks]
+ratio = statistics.median(a / b for a, b in zip(ours, other))
+print(f"\npeak resident memory: vila4j {statistics.median(ours) / 1e9:.2f} GB with JVM, tower and one image, llama.cpp "
+      f"{statistics.median(other) / 1e9:.2f} GB, ratio {ratio:.2f}")
 END
