@@ -3,6 +3,10 @@
 // its own copy for its own instruction set.
 #pragma once
 
+#include <bit>
+#include <cstring>
+#include <limits>
+
 #include "kernels/quantized_rows.h"
 
 namespace vila::kernels {
@@ -20,13 +24,16 @@ static inline void quantize_activations_inline(const float* x, int64_t row, int6
     } else {
       for (int64_t i = 0; i < kBlock; ++i) values[i] = first + i < k ? in[first + i] : 0.0F;
     }
-    float largest = 0, poison = 0;  // poison: 0, or NaN when a value is not finite
+    // Magnitudes as whole numbers keep their order, also beyond the finite ones, and their largest may be sought in any order.
+    int32_t magnitudes[kBlock], largest_bits = 0;
+    std::memcpy(magnitudes, values, sizeof magnitudes);
     for (int64_t i = 0; i < kBlock; ++i) {
-      const float magnitude = values[i] < 0 ? -values[i] : values[i];
-      largest = magnitude > largest ? magnitude : largest;
-      poison += 0.0F * values[i];
+      const int32_t magnitude = magnitudes[i] & 0x7FFFFFFF;
+      largest_bits = magnitude > largest_bits ? magnitude : largest_bits;
     }
-    const bool usable = largest > 1e-30F && poison == 0;
+    const bool finite = largest_bits < 0x7F800000;
+    const auto largest = std::bit_cast<float>(largest_bits);
+    const bool usable = finite && largest > 1e-30F;
     const float inverse = usable ? 127.0F / largest : 0.0F;
     int8_t* q = to.q + row * padded_k + first;
     int32_t sum = 0;
@@ -36,7 +43,7 @@ static inline void quantize_activations_inline(const float* x, int64_t row, int6
       q[i] = static_cast<int8_t>(whole);
       sum += whole;
     }
-    to.scales[row * blocks + block] = usable ? largest / 127.0F : poison;
+    to.scales[row * blocks + block] = usable ? largest / 127.0F : finite ? 0.0F : std::numeric_limits<float>::quiet_NaN();
     to.sums[row * blocks + block] = sum;
   }
 }
