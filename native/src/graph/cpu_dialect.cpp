@@ -9,6 +9,7 @@
 #include "graph/onnx_schema.h"
 #include "graph/rope_table.h"
 #include "kernels/attention_tiles.h"
+#include "kernels/full_attention.h"
 
 namespace vila::graph {
 namespace {
@@ -107,7 +108,7 @@ Dialect::Residual CpuDialect::add_rms_norm(const Value& x, const Value& delta, c
 }
 
 Value CpuDialect::layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) {
-  return node("LayerNormalization", {x, weight(gain), weight(bias)}, {{"axis", int64_t{-1}}, epsilon(eps)});
+  return node("RowNorm", {x, weight(gain), weight(bias)}, {epsilon(eps)}, names::kVila);
 }
 
 Value CpuDialect::patch_convolution(const Value& pixels, const TensorRef& kernel, const TensorRef* bias) {
@@ -124,7 +125,10 @@ Value CpuDialect::attention(const Value& q, const Value& k, const Value& v, cons
   std::vector<Value> inputs;
   for (const Value& x : {q, k, v}) inputs.push_back(reshape(x, {-1, shape.tokens, channels}));
   const Attribute scale{"scale", static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.head_dim)))};
-  return reshape(node("MultiHeadAttention", inputs, {{"num_heads", shape.heads}, scale}, kMicrosoft), {-1, channels});
+  const bool ours = shape.rounded && shape.head_dim <= kernels::kMostFullHeadDim;
+  const Value attended = ours ? node("FullAttention", inputs, {{"num_heads", shape.heads}, scale}, names::kVila)
+                              : node("MultiHeadAttention", inputs, {{"num_heads", shape.heads}, scale}, kMicrosoft);
+  return reshape(attended, {-1, channels});
 }
 
 Value CpuDialect::begin_decoder(const DecoderShape& shape) {

@@ -30,6 +30,7 @@ struct DecoderShape {
 struct VisionAttention {
   int64_t tokens = 0;  ///< of one crop
   int64_t heads = 0, head_dim = 0;
+  bool rounded = false;  ///< numbers may be rounded as those of quantised layers are
 };
 
 /// A linear layer [out, in] of 4-bit codes in blocks of `block` input columns: with b = k / block,

@@ -13,6 +13,7 @@ class VisionBuilder {
       : spec_(spec),
         dialect_(dialect),
         layers_(dialect, tensors, options),
+        rounded_(options.quantized != nullptr),
         tokens_(spec.grid() * spec.grid() + (spec.has_class_token() ? 1 : 0)) {}
 
   void build() {
@@ -78,7 +79,7 @@ class VisionBuilder {
   }
 
   Value attention(const Value& q, const Value& k, const Value& v) {
-    return dialect_.attention(q, k, v, {tokens_, spec_.heads, spec_.head_dim});
+    return dialect_.attention(q, k, v, {tokens_, spec_.heads, spec_.head_dim, rounded_});
   }
   Value square(const Value& x, const std::string& layer) { return layers_.linear(x, layer, spec_.hidden, spec_.hidden, true); }
   Value norm(const Value& x, const std::string& layer) { return layers_.layer_norm(x, layer, spec_.hidden, spec_.norm_eps); }
@@ -87,6 +88,7 @@ class VisionBuilder {
   const VisionSpec& spec_;
   Dialect& dialect_;
   Layers layers_;
+  bool rounded_;
   int64_t tokens_;  ///< of one crop inside the tower, class token included
 };
 

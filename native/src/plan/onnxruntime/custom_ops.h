@@ -13,8 +13,19 @@
 //            cos, sin f32 [positions, head_dim / 2]
 //   outputs  attended f32 as q
 //   attributes  num_heads, kv_num_heads, layer: int; scale (of q times k): float
-// The caches are passed by address, so that sequences of one step keep caches of their own, each with its own capacity; nobody else
-// may touch them while the step runs.
+//
+// FullAttention: every token of a sequence with every token of it, in whole numbers of 16 bits (kernels/full_attention.h).
+//   inputs   q, k, v f32 [batch, tokens, heads * head_dim]
+//   outputs  attended f32 as q
+//   attributes  num_heads: int; scale (of q times k): float
+//
+// RowNorm: LayerNorm over the last axis (kernels/layer_norm.h); ONNX Runtime's own takes several times as long.
+//   inputs   x f32 [.., n]; gain, bias f32 [n]
+//   outputs  normed f32 as x
+//   attributes  epsilon: float
+//
+// The caches of CachedAttention are passed by address, so that sequences of one step keep caches of their own, each with its own
+// capacity; nobody else may touch them while the step runs.
 #pragma once
 
 #include <onnxruntime_c_api.h>
