@@ -57,7 +57,7 @@ struct BuildOptions {
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
 inline constexpr int kGraphVersion = 5;
 /// The same for the files of weights beside the plans (packed_weights.h, quantized_weights.h).
-inline constexpr int kWeightsVersion = 3;
+inline constexpr int kWeightsVersion = 4;
 
 // Each throws unsupported for a compute type that the dialect does not write, bad_file for a missing or misshapen
 // tensor. The graph refers to the checkpoint's mapped files and keeps them mapped.

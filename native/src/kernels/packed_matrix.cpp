@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "common/dtype.h"
 #include "common/error.h"
@@ -44,6 +45,35 @@ uint16_t half_at(const uint8_t* data) {
   return value;
 }
 
+/// The values of 4 or 8 bits as floats, in loops that a compiler can turn into vectors for any processor.
+struct Steps {
+  explicit Steps(int32_t bits) : middle(bits == 4 ? 8.0F : 128.0F) {}
+  /// What a weight is multiplied with; a scale of zero makes all of them zero.
+  static float inverse(float scale) { return scale == 0 ? 0 : 1 / scale; }
+  /// The whole number -middle to middle - 1 that is nearest, ties to even.
+  float nearest(float weight, float inverse) const {
+    constexpr float kWhole = 12582912;  // 1.5 * 2^23: floats of this size are whole numbers
+    const float rounded = (weight * inverse + kWhole) - kWhole;
+    return std::min(std::max(rounded, -middle), middle - 1);
+  }
+  /// Of a group, whose size is a multiple of 32.
+  float squared_error(const std::vector<float>& weights, float scale) const {
+    constexpr size_t kSums = 8;
+    float sums[kSums] = {};
+    const float by = inverse(scale);
+    for (size_t i = 0; i < weights.size(); i += kSums) {
+      for (size_t lane = 0; lane < kSums; ++lane) {
+        const float difference = weights[i + lane] - scale * nearest(weights[i + lane], by);
+        sums[lane] += difference * difference;
+      }
+    }
+    float total = 0;
+    for (const float sum : sums) total += sum;
+    return total;
+  }
+  float middle;
+};
+
 }  // namespace
 
 void pack_row(const PackedShape& shape, int64_t n, const QuantizedRow& row, uint8_t* data) {
@@ -75,35 +105,33 @@ void unpack_row(const PackedMatrix& matrix, int64_t n, float* weights) {
 }
 
 void quantize_row(const PackedShape& shape, const float* weights, uint8_t* q, uint16_t* scales) {
-  const int middle = 1 << (shape.bits - 1);
-  const auto stored = [middle](float weight, float scale) {
-    const float steps = scale == 0 ? 0 : std::nearbyint(weight / scale);
-    return std::clamp(static_cast<int>(steps), -middle, middle - 1);
-  };
+  const Steps steps(shape.bits);
+  std::vector<float> values(static_cast<size_t>(shape.group));  // of a group; zeros beyond k
   for (int64_t group = 0; group < shape.groups(); ++group) {
-    const int64_t first = group * shape.group, last = std::min(first + shape.group, shape.k);
+    const int64_t first = group * shape.group, count = std::min(shape.group, shape.k - first);
     float extreme = 0;  // The weight of largest magnitude, with its sign: it is stored as -middle.
-    for (int64_t k = first; k < last; ++k) {
-      if (!std::isfinite(weights[k]))
-        fail(ErrorCode::invalid_argument, "weights: ", weights[k], " at input ", k, ", expected a finite number");
-      if (std::abs(weights[k]) > std::abs(extreme)) extreme = weights[k];
+    for (int64_t i = 0; i < count; ++i) {
+      const float weight = weights[first + i];
+      if (!std::isfinite(weight))
+        fail(ErrorCode::invalid_argument, "weights: ", weight, " at input ", first + i, ", expected a finite number");
+      if (std::abs(weight) > std::abs(extreme)) extreme = weight;
     }
-    float best_scale = 0;
-    double best_error = -1;
-    const int candidates = shape.bits == 4 ? 12 : 0;
-    for (int step = -candidates; step <= candidates; ++step) {
-      const float wanted = extreme / (-static_cast<float>(middle) + 0.1F * static_cast<float>(step));
+    std::copy_n(weights + first, count, values.begin());
+    std::fill(values.begin() + count, values.end(), 0.0F);
+    float best_scale = 0, best_error = -1;
+    const int candidates = shape.bits == 4 && extreme != 0 ? 12 : 0;
+    for (int candidate = 0; candidate <= 2 * candidates; ++candidate) {  // 0, 1, -1, 2, -2, ...: the plain scale first
+      const int step = (candidate + 1) / 2 * (candidate % 2 == 0 ? -1 : 1);
+      const float wanted = extreme / (-steps.middle + 0.1F * static_cast<float>(step));
       const float scale = f16_to_f32(to_f16(wanted));
       if (!std::isfinite(scale)) fail(ErrorCode::invalid_argument, "weights: ", extreme, " is too large for an fp16 scale");
-      double error = 0;
-      for (int64_t k = first; k < last; ++k) {
-        const double difference = weights[k] - static_cast<double>(scale) * stored(weights[k], scale);
-        error += difference * difference;
-      }
+      const float error = candidates == 0 ? 0 : steps.squared_error(values, scale);
       if (best_error < 0 || error < best_error) best_error = error, best_scale = scale;
     }
     scales[group] = to_f16(best_scale);
-    for (int64_t k = first; k < last; ++k) q[k] = static_cast<uint8_t>(stored(weights[k], best_scale) + middle);
+    const float inverse = Steps::inverse(best_scale);
+    for (int64_t i = first; i < first + count; ++i)
+      q[i] = static_cast<uint8_t>(static_cast<int>(steps.nearest(weights[i], inverse) + steps.middle));
   }
 }
 

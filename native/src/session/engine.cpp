@@ -95,7 +95,7 @@ ModelInfo Engine::info() const {
     info.kv_bytes_per_token = kv_bytes_per_token(language, *plans_.device);
     info.backend = join(device_->name(), " ", device_->version(), ", ", device_->device_name());
   } else {
-    info.precision = plan_precision(language, plans_.precision);
+    info.precision = plan_precision(language, plans_.precision, plans_.kept);
     info.kv_bytes_per_token = kv_bytes_per_token(language, plans_.precision);
     info.backend = backend_->name() + " " + backend_->version();
   }

@@ -27,6 +27,7 @@ struct Plans {
   std::unique_ptr<plan::Decoder> decoder;                   ///< the language model; may refer to `language`
   std::optional<EmbeddingTable> embeddings;
   Precision precision = Precision::fp32;
+  size_t kept = 0;  ///< layers of the decoder's blocks that stay at 8 bits in int4 (rounding_noise.h)
   std::optional<DevicePrecision> device;  ///< of a backend with its own device, in place of `precision`
 };
 

@@ -2,6 +2,7 @@
 #include "session/plan_files.h"
 
 #include <set>
+#include <utility>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -40,6 +41,12 @@ plan::PlanCache::Weights PlanFiles::weights(const std::string& label, const std:
   });
   tell(made.path, made.bytes, made.existed, "written");
   return made;
+}
+
+std::string PlanFiles::findings(const std::string& label, const std::function<std::string()>& measure) {
+  plan::PlanCache::Entry entry = cache_.get_or_build(label, weights_key_, measure, "txt");
+  tell(entry.path, entry.bytes.size(), entry.existed, "measured");
+  return std::move(entry.bytes);
 }
 
 void hash_sources(Hasher& hasher, const Checkpoint& checkpoint) {

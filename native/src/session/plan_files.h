@@ -33,6 +33,8 @@ class PlanFiles {
   /// for only where it is not there. Takes the first half of the span.
   plan::PlanCache::Weights weights(const std::string& label, const std::string& stage,
                                    const std::function<graph::WeightsPieces()>& pieces);
+  /// What was found out about the checkpoint's weights, as text beside the plans, where `measure` need not do so again.
+  std::string findings(const std::string& label, const std::function<std::string()>& measure);
 
  private:
   ProgressListener* progress_;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 
+#include "checkpoint/needed_tensors.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/log.h"
@@ -16,6 +17,7 @@
 #include "session/plan_files.h"
 #include "session/precision_choice.h"
 #include "session/quantized_layers.h"
+#include "session/rounding_noise.h"
 
 namespace vila {
 namespace {
@@ -63,7 +65,9 @@ class PlanMaker {
     if (images_only_) return plans;
     files_.span(0.3, 0.4);
     const std::optional<graph::PackedWeights> packed = packed_weights();
-    files_.span(packed_path_.empty() ? 0.3 : 0.4, 1);
+    find_kept_layers();
+    plans.kept = kept_.size();
+    files_.span(0.4, 1);
     plans.language = plan(
         "language", checkpoint_.language(),
         [&](graph::BuildOptions build) {
@@ -104,6 +108,35 @@ class PlanMaker {
     return graph::PackedWeights(made.path, spec.packing_group);
   }
 
+  /// In int4, measures which layers stay at 8 bits, or finds what was measured before. Not of layers that are packed or drawn.
+  void find_kept_layers() {
+    const ModelSpec& spec = checkpoint_.spec();
+    if (precision_ != Precision::int4 || spec.synthetic || spec.language.packing != LanguageSpec::Packing::none) return;
+    kept_ = kept_layers(files_.findings("language-int4-noise", [&] {
+      return noise_text(rounding_noise(spec.language, checkpoint_.language(),
+                                       [&](double done) { files_.progress("language rounding", done); }));
+    }));
+    if (kept_.empty()) return;
+    int64_t kept = 0, all = 0;
+    for (int64_t i = 0; i < spec.language.layers; ++i) {
+      for (const LinearLayer& layer : block_linears(spec.language, i)) {
+        all += layer.out * layer.in;
+        if (kept_.contains(layer.name)) kept += layer.out * layer.in;
+      }
+    }
+    log(LogLevel::info, spec.path, ": ", kept_.size(), " layers (", 100 * kept / all,
+        " % of the blocks' weights) stay at 8 bits, as 4 would move the stream by more than ", kMostMoved, " of its size");
+  }
+
+  /// "language-int4", and what tells files with other kept layers from each other.
+  std::string weights_label(const char* kind) const {
+    const std::string label = join(kind, "-", name_of(precision_));
+    if (kept_.empty()) return label;
+    Hasher hasher;
+    for (const std::string& layer : kept_) hasher.text(layer);
+    return join(label, "-", hasher.finish().hex().substr(0, 8));
+  }
+
   /// A file of quantised layers and what it holds.
   struct Quantized {
     PlanCache::Weights file;
@@ -113,9 +146,9 @@ class PlanMaker {
   /// The quantised layers of a graph; nothing in fp32.
   std::optional<Quantized> quantized_weights(const char* kind, const TensorStore& tensors, const Build& build) {
     if (precision_ == Precision::fp32) return std::nullopt;
-    const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_);
+    const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_, kept_);
     const PlanCache::Weights file =
-        files_.weights(join(kind, "-", name_of(precision_)), join(kind, " weights"), [&] {
+        files_.weights(weights_label(kind), join(kind, " weights"), [&] {
           return checkpoint_.spec().synthetic ? graph::random_pieces(layers) : graph::quantized_pieces(layers, tensors);
         });
     return Quantized{file, graph::QuantizedWeights(file.path, layers)};
@@ -177,6 +210,7 @@ class PlanMaker {
   bool images_only_;
   Precision precision_;
   std::string model_;
+  KeptLayers kept_;          ///< none before the language model's turn
   std::string packed_path_;  ///< of the repacked layers, once they are there
   plan::CompileOptions compile_;
 };

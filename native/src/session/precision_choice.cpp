@@ -48,7 +48,7 @@ PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only) {
       rest -= parameters;
       of(sizes, Precision::fp32) += is_packed(spec, layer.name) ? packed_bytes(layer, spec.packing_group) : 4 * parameters;
       for (const Precision precision : {Precision::int8, Precision::int4}) {
-        const graph::QuantizedLayer kept = quantized_layer({layer.name, layer.out, layer.in}, spec, precision);
+        const graph::QuantizedLayer kept = quantized_layer({layer.name, layer.out, layer.in}, spec, precision, {});
         of(sizes, precision) += static_cast<int64_t>(kept.shape.bytes());
       }
     }

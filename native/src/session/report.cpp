@@ -138,7 +138,7 @@ void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint, Preci
     graph::BuildOptions options;
     options.cache = cache_dtype(precision);
     if (precision != Precision::fp32) {
-      const auto layers = quantized_layers(build, language, precision);
+      const auto layers = quantized_layers(build, language, precision, {});
       options.quantized = &quantized.emplace(graph::QuantizedWeights::outline(layers, tensors));
       report.plan_bytes += graph::quantized_weights_bytes(layers);
     }
@@ -179,7 +179,9 @@ void inspect_tokenizer(CheckpointReport& report, const ModelSpec& spec) {
 
 }  // namespace
 
-std::string plan_precision(const LanguageSpec& language, Precision precision) {
+std::string plan_precision(const LanguageSpec& language, Precision precision, size_t kept) {
+  const auto layers = static_cast<size_t>(language.layers) * block_linears(language, 0).size();
+  if (kept > 0) return join(name_of(precision), ", ", kept, " of ", layers, " layers int8");
   if (language.packing == LanguageSpec::Packing::none) return name_of(precision);
   return join(name_of(precision), ", weights int4 group ", language.packing_group);
 }
@@ -236,7 +238,7 @@ CheckpointReport report_of(const std::string& path, uint64_t memory) {
   PrecisionChoice choice;
   if (known.has_language && report.language.parameters > 0) {
     choice = choose_precision(precision_sizes(*checkpoint, false), spec.synthetic, memory);
-    report.info.precision = plan_precision(spec.language, choice.precision);
+    report.info.precision = plan_precision(spec.language, choice.precision, 0);
     report.info.kv_bytes_per_token = kv_bytes_per_token(spec.language, choice.precision);
     report.precision_reason = choice.reason;
   }

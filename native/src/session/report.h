@@ -11,7 +11,7 @@
 namespace vila {
 
 /// What plans compute in, in words, with the packed layers of a language model that has some.
-std::string plan_precision(const LanguageSpec& language, Precision precision);
+std::string plan_precision(const LanguageSpec& language, Precision precision, size_t kept);
 
 /// What one position takes in the KV cache.
 int64_t kv_bytes_per_token(const LanguageSpec& language, Precision precision);

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -229,4 +230,41 @@ TEST_CASE("quantised weights: the error is what rounding must cost, extremes and
         "1:weights: inf at input 7, expected a finite number");
   bad[7] = 1e9F;
   CHECK(error_of([&] { quantize_row(shape, bad.data(), q.data(), &scale); }) == "1:weights: 1e+09 is too large for an fp16 scale");
+}
+
+TEST_CASE("quantised weights: no block is further away than with the one plain scale, outliers, odd sizes and signs included") {
+  std::mt19937 random(5);
+  for (const int64_t k : {1, 7, 31, 32, 33, 160, 213}) {
+    for (const int32_t bits : {4, 8}) {
+      for (const float outlier : {1.0F, 8.0F, -300.0F}) {
+        CAPTURE(k);
+        CAPTURE(bits);
+        CAPTURE(outlier);
+        const PackedShape shape{1, k, 32, bits, Zero::middle};
+        std::vector<float> weights = random_floats(static_cast<size_t>(k), random), back(weights.size());
+        for (size_t block = 0; block < weights.size(); block += 32) weights[block] *= outlier;
+        std::vector<uint8_t> q(weights.size());
+        std::vector<uint16_t> scales(static_cast<size_t>(shape.groups()));
+        quantize_row(shape, weights.data(), q.data(), scales.data());
+        Memory memory(shape.bytes());
+        pack_row(shape, 0, {q.data(), scales.data(), nullptr, nullptr}, memory.data());
+        unpack_row({shape, memory.data()}, 0, back.data());
+        const float middle = bits == 4 ? 8 : 128;
+        for (size_t first = 0; first < weights.size(); first += 32) {
+          const size_t last = std::min(first + 32, weights.size());
+          float extreme = 0;
+          for (size_t i = first; i < last; ++i)
+            if (std::abs(weights[i]) > std::abs(extreme)) extreme = weights[i];
+          const float scale = f16_to_f32(to_f16(-extreme / middle));
+          double plain = 0, found = 0;
+          for (size_t i = first; i < last; ++i) {
+            const float steps = scale == 0 ? 0 : std::clamp(std::nearbyint(weights[i] / scale), -middle, middle - 1);
+            plain += std::pow(double{weights[i]} - double{scale} * steps, 2);
+            found += std::pow(double{weights[i]} - back[i], 2);
+          }
+          CHECK(found <= plain * (1 + 1e-6));
+        }
+      }
+    }
+  }
 }
