@@ -14,7 +14,9 @@ final class CpuOptions {
   @Option(
       names = "--precision",
       defaultValue = "auto",
-      description = "Of matrix products: fp32, bf16, or auto: bf16 where the CPU has instructions for it (${DEFAULT-VALUE}).")
+      description =
+          "Of matrix products in stages of images alone: fp32, bf16, or auto: bf16 where the CPU has instructions for it"
+              + " (${DEFAULT-VALUE}).")
   private String precision;
 
   int threads() {

@@ -68,13 +68,13 @@ final class Mixture {
 
   private static Sequence tuning(Items items, BytePairs tokenizer, int draw) {
     Rng rng = items.rng();
-    if (draw < 8) {
+    if (draw < 12) {
       return counted(items, tokenizer);
     }
-    if (draw < 35) {
+    if (draw < 37) {
       return Sequence.chat(tokenizer, items.conversation(rng.between(3, 9), 6));
     }
-    if (draw < 43) {
+    if (draw < 44) {
       return Sequence.chat(tokenizer, items.make(rng.pick(QUESTIONS)));
     }
     if (draw < 48) {

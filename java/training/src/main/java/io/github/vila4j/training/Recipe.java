@@ -33,13 +33,13 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
     return new Recipe(
         "demo", seed, 1024, 40, 2,
         List.of(
-            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(5000, scale), 1.5e-3, true, true),
-            new Stage(Stage.Kind.LANGUAGE, TOLD, updates(3000, scale), 4e-4, true, true),
+            new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), updates(7000, scale), 1.5e-3, true, true),
+            new Stage(Stage.Kind.LANGUAGE, TOLD, updates(2600, scale), 4e-4, true, true),
             new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), updates(1000, scale), 2e-3, true, true),
             new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(1200, scale), 3e-4, true, true),
             new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1200, scale), 2.5e-4, true, true),
             new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1500, scale), 3e-4, true, true),
-            new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(2000, scale), 3e-4, true, true)));
+            new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1600, scale), 3e-4, true, true)));
   }
 
   static int updates(int count, double scale) {

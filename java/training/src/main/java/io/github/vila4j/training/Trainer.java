@@ -26,6 +26,13 @@ final class Trainer {
   private volatile boolean stopped;
   private long updatesLeft = Long.MAX_VALUE;
 
+  /**
+   * @param run where it is kept
+   * @param recipe its recipe
+   * @param bfloat16 whether matrix products of stages of images alone are bfloat16: their batches all have the same sizes. With others,
+   *     PyTorch prepares its bfloat16 products anew for most batches, and an update takes three times as long as in float32
+   * @param threads batches at once
+   */
   Trainer(RunFolder run, Recipe recipe, boolean bfloat16, int threads) {
     this.run = run;
     this.recipe = recipe;
@@ -85,7 +92,7 @@ final class Trainer {
     try (AdamW optimizer = new AdamW(weights, stage.parts(), FirstValues::pace);
         Batches batches = new Batches(recipe, position.stage(), shape, tokenizer, position.cursor(), threads);
         Workers workers = new Workers(threads);
-        Gradients gradients = new Gradients(weights, stage, recipe.batches(), bfloat16, workers);
+        Gradients gradients = new Gradients(weights, stage, recipe.batches(), bfloat16 && stage.kind().ofImagesAlone(), workers);
         ProgressBar bar = bar(name, stage.updates())) {
       if (state != null && state.mean().length > 0) {
         optimizer.set(state.steps(), state.mean(), state.square());
