@@ -335,8 +335,9 @@ class VILA_API LoadOptions {
  public:
   std::string backend = "auto";       ///< "auto", "onnxruntime", or "tensorrt": a CUDA device, with libvila_cuda.so and TensorRT 11
   /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the
-  /// decoder's blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or int4. Quantised
-  /// weights are written once. For tensorrt "fp32", "fp16", "bf16", "fp8", "int8", "int4"; its default is the checkpoint's type.
+  /// decoder's blocks in 4 bits, but for layers that this would harm), or "default": the first of these whose weights take at most
+  /// 0.6 of the memory, or int4. Quantised weights are written once. For tensorrt "fp32", "fp16", "bf16", "fp8", "int8", "int4"; its
+  /// default is the checkpoint's type.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
@@ -362,7 +363,7 @@ class VILA_API ModelInfo {
   std::string prompt_template;
   std::string preprocessing;
   std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32", "awq int4, group 128"
-  std::string precision;              ///< of the plans: "fp32", "int8", "fp32, weights int4 group 128"
+  std::string precision;              ///< of the plans: "fp32", "int4, 19 of 56 layers int8", "fp32, weights int4 group 128"
   std::string backend;                ///< "onnxruntime 1.28.0"
   int32_t tokens_per_image = 0;       ///< of an image as one square
   bool tiles = false;                 ///< whether an image that is alone in its prompt is cut into tiles

@@ -12,7 +12,7 @@ namespace vila {
 enum class Precision {
   fp32,  ///< everything in float32
   int8,  ///< weights of linear layers and activations that enter them in 8 bits, blocks of 32; the cache in fp16
-  int4,  ///< the same, weights of the decoder's blocks in 4 bits
+  int4,  ///< the same, weights of the decoder's blocks in 4 bits, but for layers that this would harm (rounding_noise.h)
          ///< In both, layers that a checkpoint packs keep their codes and groups.
 };
 

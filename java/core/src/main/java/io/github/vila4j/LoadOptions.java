@@ -203,8 +203,8 @@ public final class LoadOptions {
      * The precision to compute in.
      *
      * @param precision "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the
-     *     same, the decoder's blocks in 4 bits), or "default": the first of these whose weights take at most 0.6 of the memory, or
-     *     int4; quantised weights are written once, beside the plans
+     *     same, the decoder's blocks in 4 bits, but for layers that this would harm), or "default": the first of these whose
+     *     weights take at most 0.6 of the memory, or int4; quantised weights are written once, beside the plans
      * @return this
      */
     public Builder precision(String precision) {

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
  * @param promptTemplate the id of the checkpoint's template
  * @param preprocessing how images become pixel values
  * @param weightDtype the type of the checkpoint's weights: bf16, fp16, fp32, or for example "awq int4, group 128"
- * @param precision the precision of the compiled plans, for example "fp32" or "fp32, weights int4 group 128"
+ * @param precision the precision of the compiled plans, for example "fp32" or "int4, 19 of 56 layers int8"
  * @param backend what runs the plan, with its version
  * @param tokensPerImage positions that an image takes as one square
  * @param tiles whether an image that is alone in its prompt is cut into tiles
