@@ -5,6 +5,7 @@
 #include <onnxruntime_c_api.h>
 
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -38,11 +39,13 @@ class Scratch {
   size_t size_ = 0;
 };
 
-/// An input's memory and dimensions; data is null for an input that is left out.
+/// An input's memory and dimensions; data is null for an input that is left out. Weights are read where the checkpoint's file lies in
+/// memory, and files need not align their tensors: what is not at a multiple of T's alignment is copied.
 template <typename T>
 struct Tensor {
   const T* data = nullptr;
   std::vector<int64_t> shape;
+  std::unique_ptr<T[]> copy;
   int64_t elements() const {
     int64_t product = 1;
     for (const int64_t dim : shape) product *= dim;
@@ -60,7 +63,16 @@ class Call {
     Tensor<T> tensor;
     const OrtValue* value = nullptr;
     check(api_.KernelContext_GetInput(context_, index, &value));
-    if (value != nullptr) tensor.data = static_cast<const T*>(read(value, tensor.shape));
+    if (value == nullptr) return tensor;
+    const void* data = read(value, tensor.shape);
+    if (reinterpret_cast<uintptr_t>(data) % alignof(T) == 0) {
+      tensor.data = static_cast<const T*>(data);
+      return tensor;
+    }
+    const auto size = static_cast<size_t>(tensor.elements());
+    tensor.copy = std::make_unique_for_overwrite<T[]>(size);
+    std::memcpy(tensor.copy.get(), data, size * sizeof(T));
+    tensor.data = tensor.copy.get();
     return tensor;
   }
 
