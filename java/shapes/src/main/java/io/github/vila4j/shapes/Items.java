@@ -131,6 +131,21 @@ public final class Items {
   }
 
   /**
+   * A conversation of several questions about the shapes in one scene that no answer needs a colour for.
+   *
+   * @param questions at least 1
+   * @return an item of the chat task
+   */
+  public Item ofShapes(int questions) {
+    Scene scene = count().scenes().get(0);
+    List<Turn> turns = new ArrayList<>();
+    while (turns.size() < questions) {
+      turns.add(Questions.ofShapes(rng, scene, maker));
+    }
+    return new Item(Task.CHAT, List.of(scene), marked(turns, 1));
+  }
+
+  /**
    * A scene of any kind.
    *
    * @param most the most things in it, 1 to 6

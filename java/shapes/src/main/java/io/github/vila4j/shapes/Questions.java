@@ -73,6 +73,21 @@ final class Questions {
     return countOf(rng, scene, scene.things().isEmpty() || rng.chance(0.2) ? maker.thing() : rng.pick(scene.things()));
   }
 
+  /** A question that can be answered whatever the colours are. */
+  static Turn ofShapes(Rng rng, Scene scene, SceneMaker maker) {
+    Thing like = scene.things().isEmpty() || rng.chance(0.2) ? maker.thing() : rng.pick(scene.things());
+    List<Thing> alone = unique(scene, Thing::shape);
+    int kind = scene.things().isEmpty() ? 0 : rng.below(6);
+    if (kind == 4 && scene.things().contains(like)) {
+      return new Turn("What shape is " + like.place().phrase() + "?", like.shape().word());
+    }
+    if (kind == 5 && !alone.isEmpty()) {
+      Thing thing = rng.pick(alone);
+      return new Turn("Where is the " + thing.shape().word() + "?", thing.place().words());
+    }
+    return kind == 0 ? count(scene, "shapes", t -> true) : count(scene, like.shape().plural(), t -> t.shape() == like.shape());
+  }
+
   static Turn where(Rng rng, Scene scene) {
     List<Thing> shapes = unique(scene, Thing::shape);
     List<Thing> colours = unique(scene, Thing::colour);

@@ -57,6 +57,27 @@ class ItemsTest {
     assertTrue(task.name().startsWith("TEXT_") || inTest > 50, "only " + inTest + " of 300 test items have a held-out pair");
   }
 
+  /** Where colours have no name, no question and no answer needs one. */
+  @Test
+  void questionsOfShapesNeedNoColours() {
+    Set<String> answers = new HashSet<>();
+    for (int i = 0; i < 300; i++) {
+      Item item = Items.begin(Split.TRAIN, 5, i).ofShapes(4);
+      assertEquals(4, item.turns().size());
+      for (Turn turn : item.turns()) {
+        for (Colour colour : Colour.values()) {
+          String asked = " " + turn.question().replaceAll("[?\\n]", " ") + " " + turn.answer() + " ";
+          assertFalse(asked.contains(" " + colour.word() + " "), turn.toString());
+        }
+        answers.add(turn.answer());
+        if (turn.question().contains("many shapes")) {
+          assertEquals(Integer.toString(item.scenes().get(0).things().size()), turn.answer());
+        }
+      }
+    }
+    assertTrue(answers.containsAll(List.of("0", "1", "2", "3", "4", "5", "6", "star", "top left")), answers.toString());
+  }
+
   /** Scenes that are only told have all pairs about as often. */
   @Test
   void toldScenesHaveAllPairs() {

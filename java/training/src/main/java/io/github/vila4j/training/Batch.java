@@ -45,6 +45,7 @@ record Batch(
     List<long[]> picked = new ArrayList<>();
     List<Float> lossWeights = new ArrayList<>();
     List<Scene> scenes = new ArrayList<>();
+    List<Boolean> named = new ArrayList<>();
     for (int b = 0; b < sequences.size(); b++) {
       Sequence sequence = sequences.get(b);
       int at = b * positions;
@@ -55,6 +56,7 @@ record Batch(
             rows[at++] = shape.vocab() + (long) scenes.size() * tokens + k;
           }
           scenes.add(sequence.scenes().get(scene++));
+          named.add(sequence.named());
         } else {
           if (sequence.weights()[i] > 0 && at > b * positions) {
             picked.add(new long[] {at - 1, sequence.ids()[i]});
@@ -67,7 +69,7 @@ record Batch(
     }
     float[] patches = new float[teller != null ? 0 : scenes.size() * shape.patches() * shape.patchValues()];
     for (int n = 0; teller == null && n < scenes.size(); n++) {
-      pixels(Painter.paint(scenes.get(n)), shape, patches, n);
+      pixels(named.get(n) ? Painter.paint(scenes.get(n)) : Painter.paintUnnamed(scenes.get(n)), shape, patches, n);
     }
     ToldImages told = teller == null || scenes.isEmpty() ? null : ToldImages.of(scenes, teller, shape);
     float[] weights = new float[lossWeights.size()];

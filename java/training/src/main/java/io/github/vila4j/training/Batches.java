@@ -79,7 +79,7 @@ final class Batches implements AutoCloseable {
   private boolean isTold(int number) {
     return switch (stage.kind()) {
       case LANGUAGE -> true;
-      case INTERLEAVED, PAIRS, TUNING -> number % 4 == 3;
+      case INTERLEAVED, PAIRS, TUNING, TUNING_ON_SHAPES -> number % 4 == 3;
       case PATCHES, PROJECTOR -> false;
     };
   }

@@ -57,7 +57,15 @@ final class Mixture {
         yield text(items, tokenizer, LATER_TEXT);
       }
       case PAIRS -> draw < 50 ? document(items, tokenizer, 1, 6) : conversation(items, tokenizer, true, rng.between(3, 7), 6);
-      case TUNING -> stage.text() && draw < 20 ? text(items, tokenizer, LATER_TEXT) : tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
+      case TUNING, TUNING_ON_SHAPES -> {
+        if (stage.text() && draw < 20) {
+          yield text(items, tokenizer, LATER_TEXT);
+        }
+        if (stage.kind() == Stage.Kind.TUNING_ON_SHAPES && draw < 38) {
+          yield Sequence.chat(tokenizer, items.ofShapes(rng.between(3, 7))).inUnnamedColours();
+        }
+        yield tuning(items, tokenizer, rng.below(stage.fewShot() ? 100 : 75));
+      }
     };
   }
 

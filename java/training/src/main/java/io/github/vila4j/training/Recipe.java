@@ -39,7 +39,8 @@ record Recipe(String size, long seed, int positions, int images, int batches, Li
             new Stage(Stage.Kind.INTERLEAVED, WITHOUT_TOWER, updates(1200, scale), 3e-4, true, true),
             new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1200, scale), 2.5e-4, true, true),
             new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1500, scale), 3e-4, true, true),
-            new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1600, scale), 3e-4, true, true)));
+            new Stage(Stage.Kind.TUNING, WITHOUT_TOWER, updates(1600, scale), 3e-4, true, true),
+            new Stage(Stage.Kind.TUNING_ON_SHAPES, WITHOUT_TOWER, updates(1600, scale), 3e-4, true, true)));
   }
 
   static int updates(int count, double scale) {

@@ -15,8 +15,9 @@ import java.util.List;
  * @param ids a token per position; {@link #IMAGE} stands for all tokens of the next scene
  * @param weights how much the loss of predicting each id counts; 0 for none
  * @param scenes what the images show, in order
+ * @param named whether they are drawn in colours that have a name
  */
-record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
+record Sequence(int[] ids, float[] weights, List<Scene> scenes, boolean named) {
   static final int IMAGE = -1;
   /** How much is learnt from a made-up label where it stands for the first time: it cannot be known. */
   static final float UNKNOWN_LABEL = 0.1f;
@@ -28,6 +29,11 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
   /** Positions once each image takes {@code imageTokens}. */
   int length(int imageTokens) {
     return ids.length + scenes.size() * (imageTokens - 1);
+  }
+
+  /** The same with its images drawn in colours that have no name. */
+  Sequence inUnnamedColours() {
+    return new Sequence(ids, weights, scenes, false);
   }
 
   /** Puts ids together. */
@@ -82,7 +88,7 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
       for (int i = 0; i < values.length; i++) {
         values[i] = weights.get(i);
       }
-      return new Sequence(ids.stream().mapToInt(Integer::intValue).toArray(), values, scenes);
+      return new Sequence(ids.stream().mapToInt(Integer::intValue).toArray(), values, scenes, true);
     }
   }
 
@@ -181,7 +187,8 @@ record Sequence(int[] ids, float[] weights, List<Scene> scenes) {
     return other instanceof Sequence sequence
         && Arrays.equals(ids, sequence.ids)
         && Arrays.equals(weights, sequence.weights)
-        && scenes.equals(sequence.scenes);
+        && scenes.equals(sequence.scenes)
+        && named == sequence.named;
   }
 
   @Override

@@ -27,7 +27,9 @@ record Stage(Kind kind, Set<Part> parts, int updates, double rate, boolean text,
     /** Pairs of an image and its caption, in place of documents. */
     PAIRS,
     /** Conversations. */
-    TUNING;
+    TUNING,
+    /** Conversations, some about shapes drawn in colours that have no name. */
+    TUNING_ON_SHAPES;
 
     /** Whether a batch is of images without sequences. */
     boolean ofImagesAlone() {

@@ -67,6 +67,18 @@ class BatchTest {
   }
 
   @Test
+  void coloursWithoutANameChangePixelsOnly() {
+    Sequence chat = Sequence.chat(TOKENIZER, Items.of(Split.TRAIN, Task.VQA_SHAPE, 2));
+    Batch named = Batch.of(List.of(chat, chat), SHAPE);
+    Batch batch = Batch.of(List.of(chat, chat.inUnnamedColours()), SHAPE);
+    assertArrayEquals(named.rows(), batch.rows());
+    assertArrayEquals(named.targets(), batch.targets());
+    int half = batch.patches().length / 2;
+    assertArrayEquals(Arrays.copyOf(named.patches(), half), Arrays.copyOf(batch.patches(), half));
+    assertFalse(Arrays.equals(Arrays.copyOf(batch.patches(), half), Arrays.copyOfRange(batch.patches(), half, 2 * half)));
+  }
+
+  @Test
   void documentsAreLearntFromTheirTexts() {
     List<Scene> scenes = Items.of(Split.TRAIN, Task.MULTI_ODD, 1).scenes().subList(0, 2);
     Batch batch = Batch.of(List.of(Sequence.document(TOKENIZER, scenes, List.of("dax", "wug"), List.of(1f, 0.5f))), SHAPE);
