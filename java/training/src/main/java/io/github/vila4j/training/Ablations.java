@@ -60,9 +60,9 @@ final class Ablations {
 
   private List<Stage> beginning() {
     return List.of(
-        new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM, Part.WORDS), Recipe.updates(1000, scale), 4e-4, true, true),
-        new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(2000, scale), 1.5e-3, true, true),
-        new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(300, scale), 2e-3, true, true));
+        new Stage(Stage.Kind.LANGUAGE, Set.of(Part.LLM, Part.WORDS), Recipe.updates(1800, scale), 4e-4, true, true),
+        new Stage(Stage.Kind.PATCHES, Set.of(Part.VISION_TOWER, Part.PROBE), Recipe.updates(4000, scale), 1.5e-3, true, true),
+        new Stage(Stage.Kind.PROJECTOR, Set.of(Part.MM_PROJECTOR), Recipe.updates(500, scale), 2e-3, true, true));
   }
 
   private Recipe recipe(Variant variant, long seed) {
