@@ -20,7 +20,7 @@ struct LayerNoise {
 /// A layer that moves more than this stays at 8 bits in int4. Rounding costs any layer about a twelfth of what it adds; the four
 /// blocks of the demo model that training alone has made move at most 0.025. More is found where a block adds a multiple of what it
 /// finds, where scores are large, or where differences of large numbers count.
-inline constexpr double kMostMoved = 0.03;
+inline constexpr double kMostMoved = 0.025;
 
 /// Runs random tokens (always the same ones) through the decoder's blocks in 8 bits and each linear layer in 4 bits beside that, at
 /// its place: `moved` is the root of the mean, over the tokens, of |difference in what the layer's half of the block adds|^2 /
