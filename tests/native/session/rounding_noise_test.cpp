@@ -97,8 +97,8 @@ TEST_CASE("weights that 4 bits hold move nothing") {
 }
 
 TEST_CASE("what was measured is read back as it was written, and what is no number is kept at 8 bits") {
-  CHECK(noise_text({{"a.q_proj", 0.25}, {"b", 0.03}}) == "a.q_proj 0.250000\nb 0.030000\n");
-  CHECK(kept_layers("a 0.030000\nb 0.030001\nc nan\nd 0\n") == KeptLayers{"b", "c"});
+  CHECK(noise_text({{"a.q_proj", 0.25}, {"b", 0.025}}) == "a.q_proj 0.250000\nb 0.025000\n");
+  CHECK(kept_layers("a 0.025000\nb 0.025001\nc nan\nd 0\n") == KeptLayers{"b", "c"});
   CHECK(kept_layers("").empty());
 }
 
