@@ -45,7 +45,9 @@ final class Gradients implements AutoCloseable {
             case PROJECTOR -> Losses.ofTokens(network, batch, shape);
             default -> Losses.ofText(network, batch, shape);
           };
-      loss.div(new Scalar((double) of)).backward();
+      if (loss.requires_grad()) { // Text alone says nothing to the projector, which may be all that is trained.
+        loss.div(new Scalar((double) of)).backward();
+      }
       return loss.item_float();
     }
   }

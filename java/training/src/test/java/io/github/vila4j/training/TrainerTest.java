@@ -8,11 +8,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
+import io.github.vila4j.shapes.Items;
+import io.github.vila4j.shapes.Split;
+import io.github.vila4j.shapes.Task;
 import io.github.vila4j.shapes.text.BytePairs;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
@@ -112,6 +116,34 @@ class TrainerTest {
         boolean used = learns && !entry.name().contains("layers.3.") && !entry.name().contains("post_layernorm");
         assertEquals(used, changed, entry.key());
       }
+    }
+  }
+
+  /** With the language model frozen, a batch without images has nothing to change. */
+  @Test
+  void textLeavesAProjectorAsItIs() throws Exception {
+    BytePairs tokenizer = TokenizerFiles.learn();
+    ModelShape shape = ModelShape.small(tokenizer.size());
+    Stage stage = new Stage(Stage.Kind.INTERLEAVED, Set.of(Part.MM_PROJECTOR), 1, 1e-3, true, true);
+    try (Weights weights = new Weights(shape, PropertyWords.of(tokenizer), 1);
+        Workers workers = new Workers(1);
+        Gradients gradients = new Gradients(weights, stage, 1, false, workers);
+        AdamW optimizer = new AdamW(weights, stage.parts(), FirstValues::pace)) {
+      float[] before = weights.values();
+      Batch text = Batch.of(List.of(Sequence.chat(tokenizer, Items.of(Split.TRAIN, Task.TEXT_FACT, 1))), shape);
+      double loss = gradients.of(List.of(text));
+      assertTrue(loss > 0 && loss < 20, "loss " + loss);
+      optimizer.step(1e-3, gradients.views(), workers);
+      assertArrayEquals(before, weights.values(), 2e-5f); // decay of the weights by themselves
+      Batch image = Batch.of(List.of(Sequence.chat(tokenizer, Items.of(Split.TRAIN, Task.VQA_SHAPE, 1))), shape);
+      gradients.of(List.of(image));
+      optimizer.step(1e-3, gradients.views(), workers);
+      float[] after = weights.values();
+      double moved = 0;
+      for (int i = 0; i < after.length; i++) {
+        moved = Math.max(moved, Math.abs(after[i] - before[i]));
+      }
+      assertTrue(moved > 1e-4, "moved " + moved);
     }
   }
 
