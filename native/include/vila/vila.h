@@ -343,7 +343,8 @@ class VILA_API LoadOptions {
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.
-  /// Those at once share each decode step (int8 and int4; in fp32 they take turns), and each holds its session's KV cache.
+  /// Those at once share each decode step (int8 and int4, and on tensorrt; in fp32 on the CPU they take turns), and each holds its
+  /// session's KV cache.
   int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
   std::string prompt_template;        ///< empty: the checkpoint's own

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct SequenceStep {
   const float* embeds = nullptr;   ///< [count, hidden]
   float* logits = nullptr;         ///< [vocab], written: of the last of the positions; null: they stay where they are computed
   int32_t* token = nullptr;        ///< written: what begin_sampling()'s options choose from the logits; null: nothing is chosen
+  std::exception_ptr* error = nullptr;  ///< gets what is wrong with this sequence alone; null: run() throws it
 };
 
 /// A language model that computes. run() is called by one thread at a time; the rest by any.
@@ -47,7 +49,8 @@ class Decoder {
   /// Computes `count` >= 1 positions of each of `steps`, which have caches of their own, in one run. More than one step needs
   /// joins(). Raising `stop` (may be null) before or during the run ends it as soon as the backend can; it then throws cancelled.
   /// Throws internal for a step that does not fit its cache, backend when the backend fails; then rows beyond `past`, logits and
-  /// tokens hold anything.
+  /// tokens hold anything. A backend that samples throws nothing when all of several steps have a place for their errors, so that
+  /// nobody's token is chosen twice.
   virtual void run(const std::vector<SequenceStep>& steps, int64_t count, StopSource* stop) = 0;
 
   /// Whether steps can choose tokens, too.

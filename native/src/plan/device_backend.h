@@ -24,7 +24,8 @@ struct InputRange {
 
 struct BuildRequest {
   std::string label;               ///< begins messages
-  std::vector<InputRange> inputs;  ///< of every input that has a dynamic dimension
+  /// For each range of shapes that the plan is made fast for by itself: every input that has a dynamic dimension. At least one.
+  std::vector<std::vector<InputRange>> ranges;
   std::string timing_cache;        ///< file of what earlier builds measured, read and written; empty: none
   bool strip = true;               ///< the plan is written without weights, which load() takes from the graph
   /// Gets the share that is done, 0 to 1, in the thread that builds; false cancels. What it throws build() throws. May be empty.
@@ -44,6 +45,8 @@ struct DecoderSizes {
   int64_t layers = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
   DType compute = DType::f16;         ///< f16, bf16 or f32: of embeddings and caches
   std::vector<int64_t> capacities;    ///< ascending: those that there are plans for
+  /// Ascending from 1: most sequences that each range of a decode plan takes; it takes at least one more than the range before.
+  std::vector<int64_t> batches;
   int64_t chunk = 0;                  ///< most positions of a step
 };
 

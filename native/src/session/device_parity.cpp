@@ -105,25 +105,54 @@ void DeviceReference::check_projector(plan::Plan& plan, double least_cosine) {
           least_cosine);
 }
 
-std::vector<float> DeviceReference::logits(plan::Decoder& decoder, int64_t prefill) {
+int64_t DeviceReference::tokens() const { return std::min(kTokens, checkpoint_.spec().language.max_positions); }
+
+const float* DeviceReference::embeds() {
   const LanguageSpec& spec = checkpoint_.spec().language;
-  const int64_t tokens = std::min(kTokens, spec.max_positions);
   if (embeds_.empty()) {
     const EmbeddingTable table(checkpoint_, nullptr);
-    embeds_.resize(static_cast<size_t>(tokens * spec.hidden));
-    for (int64_t i = 0; i < tokens; ++i) {
-      table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens), embeds_.data() + i * spec.hidden);
+    embeds_.resize(static_cast<size_t>(tokens() * spec.hidden));
+    for (int64_t i = 0; i < tokens(); ++i) {
+      table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens()), embeds_.data() + i * spec.hidden);
     }
   }
-  const auto cache = decoder.new_cache(tokens);
-  cache->reserve(tokens, 0);
+  return embeds_.data();
+}
+
+std::vector<float> DeviceReference::logits(plan::Decoder& decoder, int64_t prefill) {
+  const LanguageSpec& spec = checkpoint_.spec().language;
+  const auto cache = decoder.new_cache(tokens());
+  cache->reserve(tokens(), 0);
   std::vector<float> logits(static_cast<size_t>(spec.vocab));
-  prefill = std::min(prefill, tokens);
-  decoder.run({{cache.get(), 0, embeds_.data(), logits.data(), nullptr}}, prefill, nullptr);
-  for (int64_t i = prefill; i < tokens; ++i) {
-    decoder.run({{cache.get(), i, embeds_.data() + i * spec.hidden, logits.data(), nullptr}}, 1, nullptr);
+  prefill = std::min(prefill, tokens());
+  decoder.run({{cache.get(), 0, embeds(), logits.data()}}, prefill, nullptr);
+  for (int64_t i = prefill; i < tokens(); ++i) {
+    decoder.run({{cache.get(), i, embeds() + i * spec.hidden, logits.data()}}, 1, nullptr);
   }
   return logits;
+}
+
+std::vector<std::vector<float>> DeviceReference::logits_together(plan::Decoder& decoder, int64_t sequences) {
+  const LanguageSpec& spec = checkpoint_.spec().language;
+  std::vector<std::unique_ptr<plan::SequenceCache>> caches;
+  std::vector<std::vector<float>> logits(static_cast<size_t>(sequences), std::vector<float>(static_cast<size_t>(spec.vocab)));
+  std::vector<int64_t> past;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    caches.push_back(decoder.new_cache(tokens()));
+    caches[i]->reserve(tokens(), 0);
+    past.push_back(std::clamp<int64_t>(kPrefill - static_cast<int64_t>(i % 4), 1, tokens()));
+    decoder.run({{caches[i].get(), 0, embeds(), logits[i].data()}}, past[i], nullptr);
+  }
+  while (true) {
+    std::vector<plan::SequenceStep> steps;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if (past[i] == tokens()) continue;
+      steps.push_back({caches[i].get(), past[i], embeds() + past[i] * spec.hidden, logits[i].data()});
+      ++past[i];
+    }
+    if (steps.empty()) return logits;
+    decoder.run(steps, 1, nullptr);
+  }
 }
 
 void DeviceReference::check_language(const char* layers, plan::Decoder& decoder, int64_t prefill, double least_cosine) {
@@ -137,6 +166,19 @@ void DeviceReference::check_prefill(plan::Decoder& decoder, double least_cosine)
 
 void DeviceReference::check_decode(plan::Decoder& decoder, double least_cosine) {
   check_language("language model, decode", decoder, kPrefill, least_cosine);
+}
+
+void DeviceReference::check_together(plan::Decoder& decoder, int64_t sequences, double least_cosine) {
+  const std::string layers = join("language model, decode of ", sequences, " sequences");
+  const std::vector<float> wanted = plans() != nullptr ? logits(*plans()->decoder, kTokens) : std::vector<float>();
+  std::vector<std::vector<float>> found;
+  try {
+    found = logits_together(decoder, sequences);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::capacity) throw;
+    return log(LogLevel::warn, layers, ": a fresh plan is not compared with the CPU's: ", error.what());
+  }
+  for (const std::vector<float>& each : found) compare(layers.c_str(), each, wanted, least_cosine);
 }
 
 }  // namespace vila

@@ -55,6 +55,7 @@ class DevicePlanMaker {
         precision_(parse_device_precision(options.precision, checkpoint.spec().weight_dtype)),
         files_(checkpoint, options.cache_dir, progress, lines),
         reference_(std::in_place, checkpoint, options),
+        batches_(decode_batches(options.max_requests)),
         suffix_(join("-", backend.name(), dashed(backend.version()), "-", backend.device())),
         timing_cache_(join(files_.cache().dir(), "/", suffix_.substr(1), ".timing")) {}
 
@@ -86,8 +87,9 @@ class DevicePlanMaker {
 
   plan::DecoderSizes sizes(const std::vector<int64_t>& capacities) const {
     const LanguageSpec& spec = checkpoint_.spec().language;
-    return {spec.layers, spec.kv_heads,      spec.head_dim, spec.hidden,
-            spec.vocab,  precision_.compute, capacities,    std::min(kChunk, capacities.front())};
+    return {spec.layers,        spec.kv_heads, spec.head_dim, spec.hidden,
+            spec.vocab,         precision_.compute, capacities, batches_,
+            std::min(kChunk, capacities.front())};
   }
 
   /// The two plans of a capacity, from the cache or made and compared.
@@ -97,7 +99,11 @@ class DevicePlanMaker {
       reference().check_prefill(*decoder(capacity, made, nullptr), precision_.least_cosine);
     });
     plans.decode = std::make_unique<BuiltPlan>(step(DecoderPhase::decode, capacity, [&](const BuiltPlan& made) {
-      reference().check_decode(*decoder(capacity, plans.prefill, &made), precision_.least_cosine);
+      const auto made_decoder = decoder(capacity, plans.prefill, &made);
+      reference().check_decode(*made_decoder, precision_.least_cosine);
+      for (size_t i = 1; i < batches_.size(); ++i) {
+        reference().check_together(*made_decoder, batches_[i - 1] + 1, precision_.least_cosine);
+      }
     }));
     return plans;
   }
@@ -135,7 +141,7 @@ class DevicePlanMaker {
 
   /// A plan, from the cache or made and verified.
   BuiltPlan find_or_build(const std::string& kind, graph::Graph graph, const std::optional<Weights>& weights,
-                          const std::vector<InputRange>& inputs, const std::function<void(const BuiltPlan&)>& verify) {
+                          const std::vector<std::vector<InputRange>>& ranges, const std::function<void(const BuiltPlan&)>& verify) {
     BuiltPlan plan{{}, std::move(graph), kind + suffix_};
     Hasher key;
     hash_sources(key, checkpoint_);
@@ -148,7 +154,7 @@ class DevicePlanMaker {
         [&] {
           plan::BuildRequest request;
           request.label = plan.label;
-          request.inputs = inputs;
+          request.ranges = ranges;
           request.timing_cache = timing_cache_;
           request.progress = [&](double done) {
             files_.progress(stage, done);
@@ -172,7 +178,7 @@ class DevicePlanMaker {
     build(record);
     const std::optional<Weights> weights = qdq_weights(kind, graph::qdq_layers(uses, precision_.format), tensors);
     std::unique_ptr<plan::Plan> loaded;
-    const BuiltPlan plan = find_or_build(join(kind, "-", precision_.name), build(options(weights)), weights, {input},
+    const BuiltPlan plan = find_or_build(join(kind, "-", precision_.name), build(options(weights)), weights, {{input}},
                                          [&](const BuiltPlan& made) {
                                            loaded = backend_.load(made);
                                            verify(*loaded);
@@ -189,15 +195,28 @@ class DevicePlanMaker {
     const bool plugin = decode && precision_.compute != DType::f32 && wants_plugin();
     build.tensorrt.attention_plugin = plugin;
     const int64_t chunk = decode ? 1 : std::min(kChunk, capacity);
-    std::vector<InputRange> inputs{{names::kInputsEmbeds, {1, 1, spec.hidden}, {1, chunk, spec.hidden}, {1, chunk, spec.hidden}},
-                                   fixed(names::kPastLengths, {1})};
-    const std::vector<int64_t> cache{1, spec.kv_heads, capacity, spec.head_dim};
-    for (int64_t layer = 0; layer < spec.layers; ++layer) {
-      inputs.push_back(fixed(names::past_key(layer), cache));
-      inputs.push_back(fixed(names::past_value(layer), cache));
+    std::vector<std::vector<InputRange>> ranges;
+    int64_t least = 1;
+    for (const int64_t most : decode ? batches_ : std::vector<int64_t>{1}) {
+      const auto sequences = [&](const std::string& name, std::vector<int64_t> shape) {
+        InputRange range{name, shape, shape, std::move(shape)};
+        range.least[0] = least;
+        range.usual[0] = range.most[0] = most;
+        return range;
+      };
+      std::vector<InputRange>& inputs = ranges.emplace_back();
+      inputs.push_back(sequences(names::kInputsEmbeds, {1, chunk, spec.hidden}));
+      inputs.back().least[1] = 1;
+      inputs.push_back(sequences(names::kPastLengths, {1}));
+      for (int64_t layer = 0; layer < spec.layers; ++layer) {
+        inputs.push_back(sequences(names::past_key(layer), {1, spec.kv_heads, capacity, spec.head_dim}));
+        inputs.push_back(sequences(names::past_value(layer), {1, spec.kv_heads, capacity, spec.head_dim}));
+      }
+      least = most + 1;
     }
-    const std::string kind = join(decode ? "decode-" : "prefill-", precision_.name, plugin ? "-plugin" : "", "-c", capacity);
-    return find_or_build(kind, graph::build_language(checkpoint_, build), language_weights_, inputs, verify);
+    const std::string batch = decode && batches_.size() > 1 ? join("-b", batches_.back()) : std::string();
+    const std::string kind = join(decode ? "decode-" : "prefill-", precision_.name, plugin ? "-plugin" : "", "-c", capacity, batch);
+    return find_or_build(kind, graph::build_language(checkpoint_, build), language_weights_, ranges, verify);
   }
 
   /// A decoder of one capacity over plans that are kept by the caller.
@@ -212,6 +231,7 @@ class DevicePlanMaker {
   const DevicePrecision precision_;
   PlanFiles files_;
   std::optional<DeviceReference> reference_;
+  const std::vector<int64_t> batches_;
   const std::string suffix_, timing_cache_;
   std::optional<Weights> language_weights_;
 };
@@ -223,6 +243,12 @@ std::vector<int64_t> cache_capacities(int64_t limit) {
   for (int64_t capacity = kSmallestCapacity; capacity < limit; capacity *= 2) capacities.push_back(capacity);
   capacities.push_back(limit);
   return capacities;
+}
+
+std::vector<int64_t> decode_batches(int64_t requests) {
+  std::vector<int64_t> batches{1};
+  while (batches.back() < requests) batches.push_back(4 * batches.back());
+  return batches;
 }
 
 Plans make_device_plans(const Checkpoint& checkpoint, plan::DeviceBackend& backend, const LoadOptions& options,

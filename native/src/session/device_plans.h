@@ -22,4 +22,7 @@ Plans make_device_plans(const Checkpoint& checkpoint, plan::DeviceBackend& backe
 /// The capacities of caches of at most `limit` positions: powers of two from 512 up, and the limit.
 std::vector<int64_t> cache_capacities(int64_t limit);
 
+/// Most sequences of each range of a decode plan (DecoderSizes::batches) for at most `requests` at once: powers of four.
+std::vector<int64_t> decode_batches(int64_t requests);
+
 }  // namespace vila

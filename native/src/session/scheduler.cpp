@@ -150,13 +150,17 @@ void Scheduler::lead(Work& work, std::unique_lock<std::mutex>& lock) {
 void Scheduler::run_turn(const std::vector<Work*>& turn) {
   const auto run = [&](const std::vector<Work*>& works, plan::StopSource* stop) {
     std::vector<SequenceStep> steps;
-    for (const Work* work : works) steps.push_back(work->step);
+    for (Work* work : works) {
+      steps.push_back(work->step);
+      if (works.size() > 1) steps.back().error = &work->error;
+    }
     decoder_.run(steps, works.front()->count, stop);
   };
   if (turn.size() > 1) {
     try {
       return run(turn, nullptr);
     } catch (...) {  // Steps change nothing that counts until they succeed: each again, so that everyone gets what is its own.
+      for (Work* work : turn) work->error = nullptr;
     }
   }
   for (Work* work : turn) {

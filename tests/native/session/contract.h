@@ -31,6 +31,9 @@ using nlohmann::json;
 struct Subject {
   std::string backend, precision;
   double feature_tolerance = 1e-4, logit_tolerance = 2e-4;
+  /// A step of several requests may round otherwise than that of one, as far as the precision does: tokens may differ where
+  /// logits are nearly equal.
+  bool rounds_by_batch = false;
 };
 
 /// A folder of tests/data/cases, and its row in docs/models.md.
@@ -229,10 +232,12 @@ class Contract {
     CHECK(wrong == 0);
   }
 
-  /// Requests that are computed together, in joined steps, are answered as each alone: quantised ones to the last bit, since our own
-  /// operators compute each row by itself.
+  /// Requests that are computed together, in joined steps, are answered as each alone: quantised ones to the last bit, since our
+  /// own operators compute each row by itself. Of a subject that rounds by batch what is equal is the probabilities, as far as
+  /// the tokens are.
   void together() const {
-    const double tolerance = subject_.precision == "fp32" ? 1e-4 : 0;
+    const bool rounds = subject_.rounds_by_batch;
+    const double tolerance = rounds ? 2 * subject_.logit_tolerance : subject_.precision == "fp32" ? 1e-4 : 0;
     for (const GoldenCase& golden : two_cases()) {
       const std::string& name = golden.name;
       CAPTURE(name);
@@ -290,9 +295,13 @@ class Contract {
           const size_t count = jobs[i].cancelled ? 6 : alone.ids.size();
           CHECK(joined.finish_reason == (jobs[i].cancelled ? FinishReason::cancelled : FinishReason::length));
           REQUIRE(joined.ids.size() == count);
-          CHECK(std::equal(joined.ids.begin(), joined.ids.end(), alone.ids.begin()));
-          CHECK(alone.text.starts_with(joined.text));
-          for (size_t token = 0; token < count; ++token) CHECK(std::abs(joined.logprobs[token] - alone.logprobs[token]) <= tolerance);
+          const auto differ = std::mismatch(joined.ids.begin(), joined.ids.end(), alone.ids.begin()).first;
+          const auto same = static_cast<size_t>(differ - joined.ids.begin());
+          CHECK(same >= (rounds ? 1 : count));
+          if (same == count) CHECK(alone.text.starts_with(joined.text));
+          for (size_t token = 0; token < same; ++token) {
+            CHECK(std::abs(joined.logprobs[token] - alone.logprobs[token]) <= tolerance);
+          }
         }
       }
       // Step by step too: the same logits.

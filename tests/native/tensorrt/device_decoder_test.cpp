@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -23,11 +24,14 @@ namespace names = vila::graph::names;
 namespace {
 
 constexpr int64_t kLayers = 2, kHeads = 2, kHeadDim = 8, kHidden = 3, kVocab = 50, kChunk = 4;
+constexpr float kFaulty = 77;  ///< a position behind which a logit is not a number
 
 /// What engines have done, in order.
 struct Journal {
   int runs = 0, enqueued = 0, loaded = 0, alive = 0;
+  std::vector<int64_t> batches;  ///< sequences of each run
   std::vector<int64_t> capacities;  ///< in the order of loading
+  bool refuse_batches = false;
 };
 
 /// Writes the first number of each row of embeddings into all of the row's keys, and half of it into its values; logit i is a wave in i,
@@ -50,16 +54,23 @@ class FakeEngine final : public Engine {
       CHECK(memory_.at(names::past_key(layer)) == memory_.at(names::present_key(layer)));
       CHECK(memory_.at(names::past_value(layer)) == memory_.at(names::present_value(layer)));
       CHECK(memory_.at(names::past_key(layer)) != memory_.at(names::past_value(layer)));
-      CHECK(shapes_.at(names::past_key(layer)) == std::vector<int64_t>{1, kHeads, capacity_, kHeadDim});
+      CHECK(shapes_.at(names::past_key(layer)) == std::vector<int64_t>{batch(), kHeads, capacity_, kHeadDim});
     }
-    emulator::enqueue(stream, [this, memory = memory_, count = shapes_.at(names::kInputsEmbeds).at(1)] {
+    if (journal_.refuse_batches && batch() > 1) fail(ErrorCode::backend, "no batches");
+    emulator::enqueue(stream, [this, memory = memory_, batch = batch(), count = shapes_.at(names::kInputsEmbeds).at(1)] {
       ++journal_.runs;
-      compute(memory, count);
+      journal_.batches.push_back(batch);
+      for (int64_t sequence = 0; sequence < batch; ++sequence) compute(memory, sequence, count);
       return cudaSuccess;
     });
   }
+  std::unique_ptr<Engine> for_range(int32_t range, cudaStream_t) override {
+    CHECK(range > 0);
+    return std::make_unique<FakeEngine>(journal_, compute_, capacity_);
+  }
 
  private:
+  int64_t batch() const { return shapes_.at(names::kInputsEmbeds).at(0); }
   float load(const void* from, int64_t at) const {
     float value = 0;
     to_f32(compute_, static_cast<const uint8_t*>(from) + static_cast<size_t>(at) * size_of(compute_), &value, 1);
@@ -72,15 +83,17 @@ class FakeEngine final : public Engine {
       static_cast<float*>(to)[at] = value;
     }
   }
-  void compute(const std::map<std::string, void*>& memory, int64_t count) const {
-    const int64_t past = *static_cast<const int64_t*>(memory.at(names::kPastLengths));
+  void compute(const std::map<std::string, void*>& memory, int64_t sequence, int64_t count) const {
+    const int64_t past = static_cast<const int64_t*>(memory.at(names::kPastLengths))[sequence];
+    CHECK(past + count <= capacity_);
+    const int64_t first_head = sequence * kHeads;
     float sum = 0, last = 0;
     for (int64_t i = 0; i < count; ++i) {
-      last = load(memory.at(names::kInputsEmbeds), i * kHidden);
+      last = load(memory.at(names::kInputsEmbeds), (sequence * count + i) * kHidden);
       for (int64_t layer = 0; layer < kLayers; ++layer) {
         for (int64_t head = 0; head < kHeads; ++head) {
           for (int64_t d = 0; d < kHeadDim; ++d) {
-            const int64_t at = (head * capacity_ + past + i) * kHeadDim + d;
+            const int64_t at = ((first_head + head) * capacity_ + past + i) * kHeadDim + d;
             store(memory.at(names::past_key(layer)), at, last);
             store(memory.at(names::past_value(layer)), at, last / 2);
           }
@@ -90,16 +103,18 @@ class FakeEngine final : public Engine {
     for (int64_t layer = 0; layer < kLayers; ++layer) {
       for (int64_t head = 0; head < kHeads; ++head) {
         for (int64_t row = 0; row < capacity_; ++row) {  // rows beyond the sequence are finite
-          const float key = load(memory.at(names::past_key(layer)), (head * capacity_ + row) * kHeadDim);
-          const float value = load(memory.at(names::past_value(layer)), (head * capacity_ + row) * kHeadDim + kHeadDim - 1);
+          const int64_t at = ((first_head + head) * capacity_ + row) * kHeadDim;
+          const float key = load(memory.at(names::past_key(layer)), at);
+          const float value = load(memory.at(names::past_value(layer)), at + kHeadDim - 1);
           CHECK(std::isfinite(key));
           CHECK(value == key / 2);
           if (row < past + count) sum += key;
         }
       }
     }
-    auto* logits = static_cast<float*>(memory.at(names::kLogits));
+    auto* logits = static_cast<float*>(memory.at(names::kLogits)) + sequence * kVocab;
     for (int64_t i = 0; i < kVocab; ++i) logits[i] = 3 * std::sin(static_cast<float>(i) + last + sum / 4);
+    if (last == kFaulty) logits[7] = NAN;
   }
 
   Journal& journal_;
@@ -121,7 +136,7 @@ std::vector<float> expected_logits(const std::vector<float>& numbers) {
   return logits;
 }
 
-DecoderSizes sizes(DType compute) { return {kLayers, kHeads, kHeadDim, kHidden, kVocab, compute, {8, 16, 32}, kChunk}; }
+DecoderSizes sizes(DType compute) { return {kLayers, kHeads, kHeadDim, kHidden, kVocab, compute, {8, 16, 32}, {1, 4, 16}, kChunk}; }
 
 DeviceDecoder make(Journal& journal, DType compute = DType::f16, bool decode = true) {
   return {sizes(compute), [&journal, compute, decode](int64_t capacity) {
@@ -151,14 +166,34 @@ class Sequence {
     numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
     return logits;
   }
+  /// The step of one more position, with room for it; the caller runs it.
+  SequenceStep next(float number) {
+    const auto past = static_cast<int64_t>(numbers_.size());
+    cache_->reserve(past + 1, past);
+    embeds_ = {number, -1, -1};
+    logits_.assign(kVocab, -1);
+    numbers_.push_back(number);
+    return {cache_.get(), past, embeds_.data(), logits_.data()};
+  }
+  /// The logits that the step of next() gave are those of all positions.
+  void check_logits() const { CHECK(logits_ == expected_logits(numbers_)); }
+  void cut(size_t positions) { numbers_.resize(positions); }
   const std::vector<float>& numbers() const { return numbers_; }
   SequenceCache& cache() { return *cache_; }
 
  private:
   DeviceDecoder& decoder_;
   std::unique_ptr<SequenceCache> cache_;
-  std::vector<float> numbers_;
+  std::vector<float> numbers_, embeds_, logits_;
 };
+
+/// One more position of each, in one run.
+void check_together(DeviceDecoder& decoder, const std::vector<Sequence*>& sequences, float number) {
+  std::vector<SequenceStep> steps;
+  for (Sequence* sequence : sequences) steps.push_back(sequence->next(number += 0.25F));
+  decoder.run(steps, 1, nullptr);
+  for (const Sequence* sequence : sequences) sequence->check_logits();
+}
 
 /// The logits are those of all positions so far and these.
 void check_step(Sequence& sequence, const std::vector<float>& numbers) {
@@ -290,7 +325,7 @@ TEST_CASE("a cache that finds no memory stays what it was; limits and wrong step
   };
   CHECK(run(32, 1) == "10:language plan: 32 + 1 positions, the cache holds 32");
   CHECK(run(-1, 1) == "10:language plan: -1 + 1 positions, the cache holds 32");
-  CHECK(run(0, kChunk + 1) == "10:language plan: 1 sequences, 5 positions each, expected 1 and at most 4");
+  CHECK(run(0, kChunk + 1) == "10:language plan: 1 sequences, 5 positions each, expected at least 1 and at most 4");
   StopSource stop;
   stop.raise();
   CHECK(error_of([&] { sequence.step({6}, nullptr, &stop); }) == "8:language plan: cancelled");
@@ -299,4 +334,190 @@ TEST_CASE("a cache that finds no memory stays what it was; limits and wrong step
   DecoderSizes odd = sizes(DType::f16);
   odd.head_dim = 4;
   CHECK(error_of([&] { DeviceDecoder(odd, {}).new_cache(8); }) == "5:KV cache: rows of 8 bytes, expected a multiple of 16");
+}
+
+TEST_CASE("sequences of one run share a step, whoever comes, sits out, leaves or goes back, in fp16 and fp32") {
+  for (const DType compute : {DType::f16, DType::f32}) {
+    Journal journal;
+    DeviceDecoder decoder = make(journal, compute);
+    CHECK(decoder.joins());
+    Sequence a(decoder, 8), b(decoder, 8), c(decoder, 8), d(decoder, 8), e(decoder, 8);
+    check_step(a, {1, 2});
+    check_step(b, {3});
+    for (Sequence* sequence : {&c, &d, &e}) check_step(*sequence, {0.5});
+    journal.batches.clear();
+    check_together(decoder, {&a, &b}, 1);       // warm
+    check_together(decoder, {&b, &a}, 2);       // captured
+    const int enqueued = journal.enqueued;
+    check_together(decoder, {&a, &b}, 3);
+    CHECK(journal.enqueued == enqueued);
+    check_together(decoder, {&c, &a, &b}, 1);   // a larger group
+    check_together(decoder, {&c, &b}, 4);       // a sits out
+    check_together(decoder, {&a, &d, &c}, 2);
+    check_together(decoder, {&a, &e}, 3);       // there is no slot left: b or c goes
+    CHECK(journal.batches == std::vector<int64_t>{2, 2, 2, 4, 4, 4, 4});
+    check_step(b, {0.5, 0.25});                 // a prompt, alone, with all its rows
+    b.cut(3);
+    check_together(decoder, {&b, &c}, 1);
+    check_step(e, {0.75});                      // one step alone does not scatter the group
+    CHECK(journal.batches.back() == 4);
+    { const Sequence gone = std::move(c); }
+    check_together(decoder, {&b, &d}, 1);
+    CHECK(journal.loaded == 1);
+  }
+}
+
+TEST_CASE("a group shrinks when it was too large for some steps, and ends when one goes on alone") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence a(decoder), b(decoder), c(decoder);
+  for (Sequence* sequence : {&a, &b, &c}) sequence->cache().reserve(32, 0);
+  check_together(decoder, {&a, &b, &c}, 1);
+  for (int i = 0; i < 18; ++i) {
+    check_together(decoder, {&a, &c}, static_cast<float>(i % 3));
+    CHECK(journal.batches.back() == (i < 16 ? 4 : 2));
+  }
+  for (int i = 0; i < 12; ++i) check_step(c, {1});
+  CHECK(journal.batches.back() == 2);
+  check_step(b, {2});  // never in the smaller one
+  CHECK(journal.batches.back() == 1);
+  for (int i = 0; i < 8; ++i) check_step(a, {static_cast<float>(i % 2)});
+  CHECK(journal.batches.back() == 1);
+  check_together(decoder, {&a, &b}, 1);
+  check_together(decoder, {&b, &a}, 1);
+}
+
+TEST_CASE("sequences of several capacities share a step at the greatest; one that would cost the others too much goes alone") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence small(decoder), middle(decoder), growing(decoder);
+  std::vector<std::unique_ptr<Sequence>> many;
+  middle.cache().reserve(16, 0);
+  check_step(small, {1});
+  check_step(growing, {1, 2, 3});
+  check_together(decoder, {&small, &middle}, 1);
+  CHECK(journal.capacities == std::vector<int64_t>{8, 16});
+  for (int i = 0; i < 8; ++i) check_together(decoder, {&growing, &middle}, static_cast<float>(i % 4));  // a cache grows in between
+  Sequence large(decoder);
+  large.cache().reserve(32, 0);
+  for (int i = 0; i < 8; ++i) many.push_back(std::make_unique<Sequence>(decoder, 8));
+  std::vector<Sequence*> all{&large};
+  for (const auto& sequence : many) all.push_back(sequence.get());
+  journal.batches.clear();
+  check_together(decoder, all, 1);
+  CHECK(journal.batches == std::vector<int64_t>{8, 1});
+  CHECK(decoder.new_cache(8)->capacity() == 0);
+}
+
+TEST_CASE("each of several sequences gets its own tokens, as the sampler chooses them, in a group, alone and back") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal, DType::f32);
+  constexpr size_t kCount = 5;
+  std::vector<GenerationOptions> options(kCount);
+  options[1].temperature = 0.8F, options[1].seed = 7;
+  options[2].temperature = 1.3F, options[2].top_k = 9, options[2].top_p = 0.8F, options[2].seed = 8;
+  options[3].repetition_penalty = 1.2F, options[3].presence_penalty = 0.5F, options[3].frequency_penalty = 0.25F;
+  options[4].temperature = 0.9F, options[4].repetition_penalty = 1.3F, options[4].min_p = 0.1F, options[4].seed = 9;
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  std::vector<Sampler> samplers;
+  std::vector<int32_t> tokens(kCount, -1);
+  const std::vector<int32_t> prompt{3, 4, 44};
+  for (size_t i = 0; i < kCount; ++i) {
+    options[i].seed = std::max<int64_t>(options[i].seed, 0);
+    samplers.emplace_back(options[i], kVocab);
+    for (const int32_t id : prompt) samplers[i].see_prompt(id);
+    sequences.push_back(std::make_unique<Sequence>(decoder));
+    decoder.begin_sampling(sequences[i]->cache(), options[i], static_cast<uint64_t>(options[i].seed), prompt);
+    sequences[i]->step({1, static_cast<float>(i)}, &tokens[i]);
+  }
+  const auto check_tokens = [&](const std::vector<size_t>& who) {
+    for (const size_t i : who) CHECK(tokens[i] == samplers[i].sample(expected_logits(sequences[i]->numbers()).data()));
+  };
+  check_tokens({0, 1, 2, 3, 4});
+  for (int round = 0; round < 24; ++round) {
+    std::vector<size_t> who;
+    for (size_t i = 0; i < kCount; ++i) {
+      if (round < 4 || (round + static_cast<int>(i)) % 4 != 0) who.push_back(i);  // somebody sits out
+    }
+    if (round == 9) who = {3};
+    std::vector<SequenceStep> steps;
+    for (const size_t i : who) {
+      steps.push_back(sequences[i]->next(static_cast<float>(tokens[i]) / 10));
+      if (i != 0 || round % 2 == 0) steps.back().logits = nullptr;
+      steps.back().token = &tokens[i];
+    }
+    decoder.run(steps, 1, nullptr);
+    check_tokens(who);
+    if (round == 20) {  // of one that sat out meanwhile, too
+      for (size_t i = 0; i < kCount; ++i) {
+        std::vector<float> logits(kVocab);
+        decoder.read_logits(sequences[i]->cache(), logits.data());
+        CHECK(logits == expected_logits(sequences[i]->numbers()));
+      }
+    }
+  }
+  CHECK(std::find(journal.batches.begin(), journal.batches.end(), 8) != journal.batches.end());
+}
+
+TEST_CASE("what is wrong with one of several sequences is its own, and nobody's token is chosen twice") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal, DType::f32);
+  GenerationOptions options;
+  options.temperature = 1, options.seed = 3;
+  Sampler sampler(options, kVocab);
+  Sequence good(decoder), bad(decoder);
+  int32_t token = -1, none = -1;
+  for (Sequence* sequence : {&good, &bad}) {
+    decoder.begin_sampling(sequence->cache(), options, 3, {});
+    sequence->step({1}, &token);
+  }
+  CHECK(token == sampler.sample(expected_logits({1}).data()));
+  const char* const expected[] = {"no error", "10:logit of id 7 is not a number",
+                                  "10:language plan: 99 + 1 positions, the cache holds 8", "no error"};
+  for (int i = 0; i < 4; ++i) {
+    std::exception_ptr errors[2];
+    std::vector<SequenceStep> steps{good.next(0.5), bad.next(i == 1 ? kFaulty : 1)};
+    for (size_t s = 0; s < 2; ++s) steps[s].logits = nullptr, steps[s].error = &errors[s];
+    steps[0].token = &token;
+    steps[1].token = &none;
+    if (i == 2) steps[1].past = 99;
+    decoder.run(steps, 1, nullptr);
+    CHECK(errors[0] == nullptr);
+    CHECK(token == sampler.sample(expected_logits(good.numbers()).data()));
+    const std::string error = error_of([&] {
+      if (errors[1]) std::rethrow_exception(errors[1]);
+    });
+    CHECK(error == expected[i]);
+    if (error != "no error") bad.cut(bad.numbers().size() - 1);
+  }
+}
+
+TEST_CASE("where memory lacks for a group, or its plan does not run, everyone steps alone; a larger cache takes the group's") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence a(decoder), b(decoder);
+  for (Sequence* sequence : {&a, &b}) check_step(*sequence, {1});
+  emulator::set_memory(emulator::bytes_in_use() + 64);
+  for (int i = 0; i < 3; ++i) check_together(decoder, {&a, &b}, 1);
+  CHECK(journal.batches == std::vector<int64_t>{1, 1, 1, 1, 1, 1, 1, 1});
+  emulator::set_memory(SIZE_MAX);
+
+  Journal refusing;
+  refusing.refuse_batches = true;
+  DeviceDecoder other = make(refusing);
+  Sequence c(other), d(other);
+  for (int i = 0; i < 3; ++i) check_together(other, {&c, &d}, 1);
+  CHECK(refusing.batches == std::vector<int64_t>{1, 1, 1, 1, 1, 1});
+
+  Journal full;
+  DeviceDecoder third = make(full);
+  Sequence e(third), f(third);
+  for (int i = 0; i < 8; ++i) check_together(third, {&e, &f}, 1);
+  const size_t with_group = emulator::bytes_in_use();
+  emulator::set_memory(with_group);
+  e.cache().reserve(16, 8);
+  emulator::set_memory(SIZE_MAX);
+  CHECK(emulator::bytes_in_use() < with_group + 4096);
+  for (int i = 0; i < 4; ++i) check_together(third, {&e}, 1);
+  CHECK(full.batches.back() == 1);
 }

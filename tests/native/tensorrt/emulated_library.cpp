@@ -3,7 +3,7 @@
 // graphs ONNX Runtime computes in float32. So a session's whole way through that backend is tested, but for TensorRT itself.
 //
 // Environment: EMULATED_WRONG names a label's beginning: engines of such plans give wrong numbers. EMULATED_BUILDS names a file that
-// gets a line for every plan that is built.
+// gets a line for every plan that is built, EMULATED_RUNS one that gets a line for every run: "<label> <sequences>".
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -31,7 +31,8 @@ std::string variable(const char* name) {
 class EmulatedEngine final : public Engine {
  public:
   explicit EmulatedEngine(const BuiltPlan& plan)
-      : plan_(onnxruntime_backend()->compile(graph::serialize(plan.graph), plan.label, {1})),
+      : label_(plan.label),
+        plan_(onnxruntime_backend()->compile(graph::serialize(plan.graph), plan.label, {1})),
         wrong_(!variable("EMULATED_WRONG").empty() && plan.label.starts_with(variable("EMULATED_WRONG"))) {
     for (const auto* values : {&plan.graph.inputs, &plan.graph.outputs}) {
       for (const graph::ValueInfo& value : *values) {
@@ -52,14 +53,23 @@ class EmulatedEngine final : public Engine {
       if (!memory_.contains(tensor.name)) fail(ErrorCode::backend, tensor.name, " is not bound");
       std::vector<int64_t> shape = tensor.shape;
       if (tensor.input && shapes_.contains(tensor.name)) shape = shapes_.at(tensor.name);
-      if (!tensor.input && shape[0] < 0) shape[0] = 1;  // the batch
+      if (!tensor.input && shape[0] < 0) shape[0] = batch();
       (tensor.input ? inputs : outputs).push_back({tensor.name, tensor.dtype, std::move(shape), memory_.at(tensor.name)});
     }
-    emulator::enqueue(stream, [this, inputs = std::move(inputs), outputs = std::move(outputs)] {
+    emulator::enqueue(stream, [this, batch = batch(), inputs = std::move(inputs), outputs = std::move(outputs)] {
+      const std::string runs = variable("EMULATED_RUNS");
+      if (!runs.empty()) std::ofstream(runs, std::ios::app) << label_ << ' ' << batch << '\n';
       plan_->run(inputs, outputs, nullptr);
       if (wrong_) spoil(outputs);
       return cudaSuccess;
     });
+  }
+
+  std::unique_ptr<Engine> for_range(int32_t, cudaStream_t) override {
+    auto other = std::make_unique<EmulatedEngine>(*this);
+    other->memory_.clear();
+    other->shapes_.clear();
+    return other;
   }
 
  private:
@@ -73,7 +83,16 @@ class EmulatedEngine final : public Engine {
     }
   }
 
-  const std::unique_ptr<Plan> plan_;
+  /// Of the first input that has one.
+  int64_t batch() const {
+    for (const EngineTensor& tensor : tensors_) {
+      if (tensor.input && tensor.shape[0] < 0 && shapes_.contains(tensor.name)) return shapes_.at(tensor.name)[0];
+    }
+    return 1;
+  }
+
+  const std::string label_;
+  const std::shared_ptr<Plan> plan_;
   const bool wrong_;
   std::vector<EngineTensor> tensors_;
   std::map<std::string, void*> memory_;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A session on the TensorRT backend without a GPU: the contract, what is kept in the cache, and what is not.
 #include <filesystem>
+#include <latch>
 #include <set>
+#include <sstream>
+#include <thread>
 
 #include "common/mapped_file.h"
 #include "plan/environment.h"
@@ -47,6 +50,61 @@ struct Stop final : ProgressListener {
 
 TEST_CASE("TensorRT on the emulated device, fp32") { run_contract({"tensorrt", "fp32"}); }
 
+TEST_CASE("TensorRT on the emulated device: requests at once share their steps, and each gets the ids that it gets alone") {
+  const TempDir cache, other;
+  const Model model = Model::load(kModel, options(cache), nullptr);
+  constexpr size_t kRequests = 6;
+  std::vector<GenerationOptions> generation(kRequests);
+  std::vector<Prompt> prompts(kRequests);
+  std::vector<Completion> alone(kRequests), joined(kRequests);
+  for (size_t i = 0; i < kRequests; ++i) {
+    generation[i].ignore_eos = true;
+    generation[i].max_new_tokens = 20 + static_cast<int32_t>(i) * 3;
+    generation[i].temperature = i % 2 == 0 ? 0.0F : 0.9F;
+    generation[i].top_k = i == 3 ? 20 : 0;
+    generation[i].top_p = i == 5 ? 0.9F : 1.0F;
+    generation[i].repetition_penalty = i < 2 ? 1.2F : 1.0F;
+    generation[i].seed = static_cast<int64_t>(i);
+    prompts[i].begin_turn(Role::user).add_text(std::string(1 + 40 * i, static_cast<char>('a' + i)));
+    alone[i] = model.new_session().generate(prompts[i], generation[i], nullptr);
+  }
+  const Variable runs("EMULATED_RUNS", (other / "runs").string());
+  struct Begun : TokenListener {
+    std::latch* latch = nullptr;
+    bool first = true;
+    bool on_token(int32_t, const std::string&) override {
+      if (std::exchange(first, false)) latch->arrive_and_wait();
+      return true;
+    }
+  };
+  std::latch latch(kRequests);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kRequests; ++i) {
+    threads.emplace_back([&, i] {
+      Begun listener;
+      listener.latch = &latch;
+      joined[i] = model.new_session().generate(prompts[i], generation[i], &listener);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  int32_t tokens = 0;
+  for (size_t i = 0; i < kRequests; ++i) {
+    CAPTURE(i);
+    CHECK(joined[i].ids == alone[i].ids);
+    tokens += joined[i].completion_tokens;
+  }
+  std::istringstream lines(read_file((other / "runs").string(), 1 << 20));
+  int32_t steps = 0, shared = 0;
+  for (std::string label, batch; lines >> label >> batch;) {
+    if (!label.starts_with("decode")) continue;
+    ++steps;
+    shared += batch != "1" ? 1 : 0;
+  }
+  MESSAGE(tokens << " tokens in " << steps << " steps, " << shared << " of them shared");
+  CHECK(shared > 0);
+  CHECK(steps < tokens / 2);
+}
+
 TEST_CASE("TensorRT's plans: names, found again, damaged ones built again") {
   const TempDir cache, other;
   const Variable builds("EMULATED_BUILDS", (other / "builds").string());
@@ -55,7 +113,8 @@ TEST_CASE("TensorRT's plans: names, found again, damaged ones built again") {
   small.context_length = 600;
   const std::vector<std::string> lines = Model::compile(kModel, small, nullptr);
   std::set<std::string> expected;
-  for (const char* kind : {"vision-fp32", "projector-fp32", "prefill-fp32-c512", "prefill-fp32-c600", "decode-fp32-c512", "decode-fp32-c600"}) {
+  for (const char* kind : {"vision-fp32", "projector-fp32", "prefill-fp32-c512", "prefill-fp32-c600",
+                           "decode-fp32-c512-b16", "decode-fp32-c600-b16"}) {
     expected.insert(kind + suffix);
   }
   CHECK(plans(cache) == expected);
@@ -100,9 +159,9 @@ TEST_CASE("a TensorRT plan that does not compute what the CPU computes is named 
 
 TEST_CASE("TensorRT's plans: cancelled while one is built, the earlier ones are kept") {
   const TempDir cache;
-  Stop stop("decode-fp32-c512 plan");
+  Stop stop("decode-fp32-c512-b16 plan");
   const std::string error = error_of([&] { Model::load(kModel, options(cache), &stop); });
-  CHECK(error == "8:cancelled at stage decode-fp32-c512 plan");
+  CHECK(error == "8:cancelled at stage decode-fp32-c512-b16 plan");
   CHECK(plans(cache) == std::set<std::string>{"prefill-fp32-c512-tensorrt11-2-1-sm00", "projector-fp32-tensorrt11-2-1-sm00",
                                               "vision-fp32-tensorrt11-2-1-sm00"});
 }
@@ -123,6 +182,9 @@ TEST_CASE("the backend tensorrt: options and what a model says of itself") {
   CHECK(parse_device_precision("default", DType::bf16).name == "bf16");
   CHECK(parse_device_precision("default", DType::f32).name == "fp16");
   CHECK(parse_device_precision("int4", DType::bf16).compute == DType::bf16);
+  CHECK(decode_batches(1) == std::vector<int64_t>{1});
+  CHECK(decode_batches(8) == std::vector<int64_t>{1, 4, 16});
+  CHECK(decode_batches(64) == std::vector<int64_t>{1, 4, 16, 64});
   CHECK(cache_capacities(300) == std::vector<int64_t>{300});
   CHECK(cache_capacities(512) == std::vector<int64_t>{512});
   CHECK(cache_capacities(4096) == std::vector<int64_t>{512, 1024, 2048, 4096});
@@ -138,7 +200,7 @@ TEST_CASE("doctor: the backend tensorrt with both libraries; with one alone, wha
   };
   CHECK(detail("backend tensorrt") == "ok: can be used: TensorRT 11.2.1 on emulator (sm00)");
   const std::string own = std::getenv("VILA_CUDA");
-  CHECK(detail("libvila_cuda.so") == "ok: " + own + ", interface 1; only the backend tensorrt uses it");
+  CHECK(detail("libvila_cuda.so") == "ok: " + own + ", interface 2; only the backend tensorrt uses it");
   CHECK(detail("TensorRT").starts_with("ok: 11.2.1, "));
   const Variable none("VILA_TENSORRT", std::nullopt);
   if (!tensorrt_path().empty()) return;  // the system has one

@@ -29,8 +29,8 @@ void run(const vila::testing::Subject& subject) {
 }  // namespace
 
 // Against the fp32 goldens 16 bits and 8 bits may cost what tests/data/README.md says of bf16.
-TEST_CASE("TensorRT, fp32") { run({"tensorrt", "fp32", 2e-2, 5e-2}); }
-TEST_CASE("TensorRT, fp16") { run({"tensorrt", "fp16", 0.1, 0.3}); }
-TEST_CASE("TensorRT, bf16") { run({"tensorrt", "bf16", 0.5, 1.5}); }
-TEST_CASE("TensorRT, fp8") { run({"tensorrt", "fp8", 0.5, 1.5}); }
-TEST_CASE("TensorRT, int8") { run({"tensorrt", "int8", 0.5, 1.5}); }
+TEST_CASE("TensorRT, fp32") { run({"tensorrt", "fp32", 2e-2, 5e-2, true}); }
+TEST_CASE("TensorRT, fp16") { run({"tensorrt", "fp16", 0.1, 0.3, true}); }
+TEST_CASE("TensorRT, bf16") { run({"tensorrt", "bf16", 0.5, 1.5, true}); }
+TEST_CASE("TensorRT, fp8") { run({"tensorrt", "fp8", 0.5, 1.5, true}); }
+TEST_CASE("TensorRT, int8") { run({"tensorrt", "int8", 0.5, 1.5, true}); }

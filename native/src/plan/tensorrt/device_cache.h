@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -10,9 +11,12 @@
 #include "common/live_count.h"
 #include "cuda/token_sampler.h"
 #include "plan/device_backend.h"
+#include "plan/tensorrt/cache_buffers.h"
 #include "plan/tensorrt/device.h"
 
 namespace vila::plan::tensorrt {
+
+class DeviceGroup;
 
 /// How a sequence's tokens are chosen, on the device.
 struct DeviceSampling {
@@ -20,42 +24,55 @@ struct DeviceSampling {
   DeviceSampling(int64_t vocab, const GenerationOptions& options, uint64_t seed, const std::vector<int32_t>& prompt,
                  DeviceStream& stream);
 
+  cuda::SamplingRequest wanted;        ///< slot 0
   DeviceMemory twister, seen, request;
   cuda::SamplerSlots slots;
   cuda::SamplingStages stages;
 };
 
-/// Per layer one key and one value buffer [1, kv_heads, capacity, head_dim] at a multiple of 256 bytes; every row holds finite
-/// numbers from the beginning, because the graphs multiply rows beyond the sequence by zero.
+/// What a decoder and its caches share.
+struct DeviceWork {
+  explicit DeviceWork(const DecoderSizes& sizes);
+  ~DeviceWork();
+
+  const DecoderSizes sizes;
+  std::mutex mutex;  ///< guards the rest, and everything in the caches but their capacity
+  DeviceStream stream;
+  std::unique_ptr<DeviceGroup> group;  ///< of the sequences that take their steps together; may be null
+};
+
+/// Keys and values of one sequence (CacheBuffers of one slot), with the logits and the sampling that its last step left behind.
+/// While the sequence sits in a group, all of this is there, and what is here is older.
 class DeviceCache final : public SequenceCache {
  public:
-  /// `mutex` guards `stream`; both outlive this, as `sizes` does. Throws invalid_argument for a row that is no multiple of 16 bytes.
-  DeviceCache(const DecoderSizes& sizes, int64_t limit, std::mutex& mutex, DeviceStream& stream);
-  /// The capacity becomes the first of DecoderSizes::capacities that holds `positions`. Throws as SequenceCache says.
+  /// `work` outlives this. Throws unsupported for a row that is no multiple of 16 bytes.
+  DeviceCache(DeviceWork& work, int64_t limit);
+  ~DeviceCache() override;
+  DeviceCache(const DeviceCache&) = delete;
+  DeviceCache& operator=(const DeviceCache&) = delete;
+  /// The capacity becomes the first of DecoderSizes::capacities that holds `positions`; where memory lacks, the group's is given up
+  /// for it. Throws as SequenceCache says.
   void reserve(int64_t positions, int64_t used) override;
-  int64_t capacity() const override { return capacity_; }
+  int64_t capacity() const override { return buffers_.capacity(); }
 
-  void* key(int64_t layer) const { return address(2 * layer); }
-  void* value(int64_t layer) const { return address(2 * layer + 1); }
+  CacheBuffers& buffers() { return buffers_; }
   /// Of the last step, float32 [vocab].
   float* logits() const { return logits_.get<float>(); }
 
   std::optional<DeviceSampling> sampling;
+  int64_t filled = 0;            ///< rows that its last step left filled: none beyond them means anything
+  DeviceGroup* group = nullptr;  ///< where it sits; set by the group
+  int64_t slot = 0;              ///< in there
+  uint64_t last_run = 0;         ///< of the decoder, that it took part in
   /// The decode step over these addresses; of use while it is that of the bucket with this number.
   DeviceGraph step;
   uint64_t step_bucket = 0;
 
  private:
-  void* address(int64_t buffer) const { return memory_.at(static_cast<size_t>(buffer) * stride_); }
-
-  const DecoderSizes& sizes_;
+  DeviceWork& work_;
   const int64_t limit_;
-  std::mutex& mutex_;
-  DeviceStream& stream_;
-  int64_t capacity_ = 0;
-  size_t stride_ = 0;      ///< bytes from one buffer to the next
-  DeviceMemory memory_, logits_;
-  DeviceMemory pointers_;  ///< of every buffer: what copy_cache_rows() takes
+  CacheBuffers buffers_;
+  DeviceMemory logits_;
   LiveCount<LiveType::kv_cache> live_;
 };
 

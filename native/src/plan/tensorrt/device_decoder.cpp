@@ -2,24 +2,33 @@
 #include "plan/tensorrt/device_decoder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "common/error.h"
 #include "common/log.h"
-#include "graph/names.h"
 
 namespace vila::plan::tensorrt {
-namespace names = graph::names;
 namespace {
 
+// Steps in a row that a smaller group would have done for, before it becomes smaller: everyone's rows are copied then.
+constexpr int kPatience = 16;
+// A group has at most so many times the rows of its members' own caches: beyond that attention over all slots, which costs in
+// proportion to them, eats up what reading the weights once saves.
+constexpr int64_t kMostRows = 4;
+// Runs before a group is tried again for which memory lacked.
+constexpr uint64_t kRefusal = 256;
+
 DecoderSizes checked(DecoderSizes sizes) {
-  const std::vector<int64_t>& capacities = sizes.capacities;
-  const bool ascending = !capacities.empty() && capacities.front() >= 1 &&
-                         std::adjacent_find(capacities.begin(), capacities.end(), std::greater_equal<>()) == capacities.end();
-  if (!ascending || sizes.layers < 1 || sizes.kv_heads < 1 || sizes.head_dim < 1 || sizes.hidden < 1 || sizes.vocab < 1 ||
-      sizes.chunk < 1) {
+  const auto ascending = [](const std::vector<int64_t>& numbers) {
+    return !numbers.empty() && numbers.front() >= 1 &&
+           std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) == numbers.end();
+  };
+  if (!ascending(sizes.capacities) || !ascending(sizes.batches) || sizes.batches.front() != 1 || sizes.layers < 1 ||
+      sizes.kv_heads < 1 || sizes.head_dim < 1 || sizes.hidden < 1 || sizes.vocab < 1 || sizes.chunk < 1) {
     fail(ErrorCode::internal, "decoder: sizes that no model has");
   }
   return sizes;
@@ -32,29 +41,35 @@ bool wants_graphs() {
 
 size_t floats(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
 
+int64_t slots_for(size_t sequences) { return static_cast<int64_t>(std::bit_ceil(std::max<size_t>(sequences, 2))); }
+
+/// Does what concerns one step; what goes wrong is that step's.
+template <typename Work>
+void guarded(const SequenceStep& step, Work&& work) {
+  if (step.error == nullptr) return work();
+  try {
+    work();
+  } catch (...) {
+    *step.error = std::current_exception();
+  }
+}
+
 }  // namespace
 
 DeviceDecoder::DeviceDecoder(DecoderSizes sizes, std::function<BucketEngines(int64_t capacity)> load)
-    : sizes_(checked(std::move(sizes))),
+    : work_(checked(std::move(sizes))),
       load_(std::move(load)),
       captures_(wants_graphs()),
-      rows_(sizes_.chunk),
-      host_embeds_(floats(sizes_.chunk * sizes_.hidden)),
-      host_past_(sizeof(int64_t)),
-      host_logits_(floats(sizes_.vocab)),
+      inputs_(work_.sizes, work_.sizes.chunk, 1),
+      host_logits_(floats(work_.sizes.vocab)),
       host_token_(sizeof(cuda::SampledToken)),
-      wide_embeds_(sizes_.compute == DType::f32 ? 0 : floats(sizes_.chunk * sizes_.hidden)),
-      embeds_(static_cast<size_t>(sizes_.chunk * sizes_.hidden) * size_of(sizes_.compute)),
-      past_(sizeof(int64_t)),
-      sampling_workspace_(samples() ? cuda::sampling_workspace_bytes(1, static_cast<int32_t>(sizes_.vocab)) : 0),
+      sampling_workspace_(samples() ? cuda::sampling_workspace_bytes(1, static_cast<int32_t>(work_.sizes.vocab)) : 0),
       token_(sizeof(cuda::SampledToken)),
       id_(sizeof(int32_t)) {}
 
-bool DeviceDecoder::samples() const { return sizes_.vocab <= cuda::kMostIds; }
+bool DeviceDecoder::samples() const { return sizes().vocab <= cuda::kMostIds; }
 
-std::unique_ptr<SequenceCache> DeviceDecoder::new_cache(int64_t limit) {
-  return std::make_unique<DeviceCache>(sizes_, limit, mutex_, stream_);
-}
+std::unique_ptr<SequenceCache> DeviceDecoder::new_cache(int64_t limit) { return std::make_unique<DeviceCache>(work_, limit); }
 
 DeviceCache& DeviceDecoder::own(SequenceCache& cache) const {
   auto* found = dynamic_cast<DeviceCache*>(&cache);
@@ -62,7 +77,16 @@ DeviceCache& DeviceDecoder::own(SequenceCache& cache) const {
   return *found;
 }
 
-DeviceDecoder::Bucket& DeviceDecoder::bucket_of(int64_t capacity) {
+Seat DeviceDecoder::seat_of(const SequenceStep& step, int64_t count) const {
+  DeviceCache& cache = own(*step.cache);
+  if (step.past < 0 || step.past + count > cache.capacity()) {
+    fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", cache.capacity());
+  }
+  if (step.token != nullptr && !cache.sampling) fail(ErrorCode::internal, "language plan: a token is wanted before begin_sampling()");
+  return {&cache, &step};
+}
+
+DeviceDecoder::Bucket& DeviceDecoder::bucket_of(int64_t capacity, bool group_may_go) {
   const auto load = [&]() -> Bucket& {
     BucketEngines engines = load_(capacity);
     Bucket& bucket = buckets_[capacity];
@@ -72,16 +96,21 @@ DeviceDecoder::Bucket& DeviceDecoder::bucket_of(int64_t capacity) {
   };
   const auto found = buckets_.find(capacity);
   if (found != buckets_.end()) {
-    found->second.used = ++steps_;
+    found->second.used = runs_;
     return found->second;
   }
   while (true) {
     try {
       Bucket& bucket = load();
-      bucket.used = ++steps_;
+      bucket.used = runs_;
       return bucket;
     } catch (const Error& error) {
-      if (buckets_.empty() || error.code() == ErrorCode::cancelled) throw;
+      if (error.code() == ErrorCode::cancelled) throw;
+      if (group_may_go && work_.group != nullptr) {
+        work_.group.reset();
+        continue;
+      }
+      if (buckets_.empty()) throw;
       const auto oldest = std::min_element(buckets_.begin(), buckets_.end(),
                                            [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
       log(LogLevel::info, "language plans of ", oldest->first, " positions are given up, to load those of ", capacity, ": ", error.what());
@@ -90,89 +119,128 @@ DeviceDecoder::Bucket& DeviceDecoder::bucket_of(int64_t capacity) {
   }
 }
 
-void DeviceDecoder::bind(Engine& engine, const DeviceCache& cache, int64_t count) {
-  const std::vector<int64_t> rows{1, sizes_.kv_heads, cache.capacity(), sizes_.head_dim};
-  engine.shape(names::kInputsEmbeds, {1, count, sizes_.hidden});
-  engine.bind(names::kInputsEmbeds, embeds_.get());
-  engine.shape(names::kPastLengths, {1});
-  engine.bind(names::kPastLengths, past_.get());
-  for (int64_t layer = 0; layer < sizes_.layers; ++layer) {
-    engine.shape(names::past_key(layer), rows);
-    engine.shape(names::past_value(layer), rows);
-    engine.bind(names::past_key(layer), cache.key(layer));
-    engine.bind(names::past_value(layer), cache.value(layer));
-    engine.bind(names::present_key(layer), cache.key(layer));
-    engine.bind(names::present_value(layer), cache.value(layer));
-  }
-  engine.bind(names::kLogits, cache.logits());
+Engine& DeviceDecoder::group_engine(Bucket& bucket, int64_t slots) {
+  const std::vector<int64_t>& batches = sizes().batches;
+  if (bucket.engines.decode == nullptr) fail(ErrorCode::internal, "there is no plan for it");
+  const auto range = static_cast<size_t>(std::lower_bound(batches.begin(), batches.end(), slots) - batches.begin());
+  std::unique_ptr<Engine>& engine = bucket.ranges[range];
+  if (engine == nullptr) engine = bucket.engines.decode->for_range(static_cast<int32_t>(range), work_.stream.get());
+  return *engine;
 }
 
-void DeviceDecoder::enqueue(Engine& engine, int64_t count) {
-  const bool narrow = sizes_.compute != DType::f32;
-  stream_.copy(narrow ? wide_embeds_.get() : embeds_.get(), host_embeds_.get<float>(), floats(count * sizes_.hidden),
-               cudaMemcpyHostToDevice);
-  stream_.copy(past_.get(), host_past_.get<int64_t>(), sizeof(int64_t), cudaMemcpyHostToDevice);
-  if (narrow) rows_.convert(wide_embeds_.get(), DType::f32, embeds_.get(), sizes_.compute, sizes_.hidden, count, stream_);
-  engine.enqueue(stream_.get());
+size_t DeviceDecoder::companions(std::vector<Seat>& seats) const {
+  std::stable_sort(seats.begin(), seats.end(),
+                   [](const Seat& a, const Seat& b) { return a.cache->capacity() < b.cache->capacity(); });
+  size_t together = 0;
+  int64_t rows = 0;
+  for (size_t i = 0; i < seats.size(); ++i) {
+    const int64_t capacity = seats[i].cache->capacity();
+    rows += capacity;
+    const int64_t slots = slots_for(i + 1);
+    if (i > 0 && slots <= sizes().batches.back() && slots * capacity <= kMostRows * rows) together = i + 1;
+  }
+  return together;
+}
+
+DeviceGroup* DeviceDecoder::group_for(const std::vector<Seat>& seats) {
+  const int64_t slots = slots_for(seats.size());
+  int64_t capacity = 0;
+  for (const Seat& seat : seats) capacity = std::max(capacity, seat.cache->capacity());
+  std::unique_ptr<DeviceGroup>& group = work_.group;
+  const bool fits = group != nullptr && group->slots() >= slots && group->capacity() >= capacity;
+  const bool spare = fits && (seats.size() == 1 || group->slots() > slots || group->capacity() > capacity);
+  spare_ = spare ? spare_ + 1 : 0;
+  if (spare_ > kPatience && seats.size() == 1) return nullptr;
+  if (!fits || spare_ > kPatience) {
+    if (runs_ < refused_until_ && slots * capacity >= refused_rows_) return nullptr;
+    spare_ = 0;
+    group.reset();
+    group = std::make_unique<DeviceGroup>(work_, slots, capacity);
+  }
+  group->seat(seats);
+  return group.get();
+}
+
+bool DeviceDecoder::run_together(const std::vector<Seat>& seats) {
+  try {
+    DeviceGroup* group = group_for(seats);
+    if (group == nullptr) return false;
+    Bucket& bucket = bucket_of(group->capacity(), false);
+    group->launch(group_engine(bucket, group->slots()), bucket.number, captures_, seats);
+  } catch (const Error& error) {
+    log(LogLevel::warn, "language plan: ", seats.size(), " sequences take their steps one after the other: ", error.what());
+    refused_rows_ = 0;
+    for (const Seat& seat : seats) refused_rows_ = std::max(refused_rows_, slots_for(seats.size()) * seat.cache->capacity());
+    refused_until_ = runs_ + kRefusal;
+    work_.group.reset();
+    return false;
+  }
+  try {
+    work_.group->finish(seats);
+  } catch (...) {
+    for (const Seat& seat : seats) {
+      if (seat.step->error == nullptr) throw;
+      *seat.step->error = std::current_exception();
+    }
+  }
+  return true;
 }
 
 void DeviceDecoder::decode(Bucket& bucket, DeviceCache& cache) {
   Engine& engine = *bucket.engines.decode;
-  if (bucket.warm && cache.step && cache.step_bucket == bucket.number) return stream_.launch(cache.step);
-  bind(engine, cache, 1);
+  if (bucket.warm && cache.step && cache.step_bucket == bucket.number) return work_.stream.launch(cache.step);
+  bind_step(engine, sizes(), inputs_, cache.buffers(), 1, 1, cache.logits());
+  const auto enqueue = [&] {
+    inputs_.upload(1, 1, work_.stream);
+    engine.enqueue(work_.stream.get());
+  };
   if (!bucket.warm || !captures_) {
-    enqueue(engine, 1);
+    enqueue();
     bucket.warm = true;
     return;
   }
-  cache.step = stream_.capture([&] { enqueue(engine, 1); });
+  cache.step = work_.stream.capture(enqueue);
   cache.step_bucket = bucket.number;
-  stream_.launch(cache.step);
+  work_.stream.launch(cache.step);
 }
 
-void DeviceDecoder::run(const std::vector<SequenceStep>& steps, int64_t count, StopSource* stop) {
-  if (steps.size() != 1 || count < 1 || count > sizes_.chunk) {
-    fail(ErrorCode::internal, "language plan: ", steps.size(), " sequences, ", count, " positions each, expected 1 and at most ", sizes_.chunk);
+void DeviceDecoder::run_alone(const Seat& seat, int64_t count, StopSource* stop) {
+  const SequenceStep& step = *seat.step;
+  DeviceCache& cache = *seat.cache;
+  if (cache.group != nullptr) {
+    cache.group->leave(cache);
+    if (work_.group->members() == 0) work_.group.reset();
   }
-  const auto check_stop = [&] {
-    if (stop != nullptr && stop->raised()) fail(ErrorCode::cancelled, "language plan: cancelled");
-  };
-  check_stop();
-  const SequenceStep& step = steps.front();
-  DeviceCache& cache = own(*step.cache);
-  if (step.past < 0 || step.past + count > cache.capacity()) {
-    fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", cache.capacity());
-  }
-  if (step.token != nullptr && !cache.sampling) fail(ErrorCode::internal, "language plan: a token is wanted before begin_sampling()");
-  const std::lock_guard lock(mutex_);
-  Bucket& bucket = bucket_of(cache.capacity());
-  std::memcpy(host_embeds_.get<float>(), step.embeds, floats(count * sizes_.hidden));
-  *host_past_.get<int64_t>() = step.past;
+  Bucket& bucket = bucket_of(cache.capacity(), true);
+  std::memcpy(inputs_.host_embeds(0), step.embeds, floats(count * sizes().hidden));
+  *inputs_.host_past() = step.past;
+  cache.filled = step.past + count;
   if (count == 1 && bucket.engines.decode != nullptr) {
     decode(bucket, cache);
   } else {
-    bind(*bucket.engines.prefill, cache, count);
-    enqueue(*bucket.engines.prefill, count);
+    bind_step(*bucket.engines.prefill, sizes(), inputs_, cache.buffers(), 1, count, cache.logits());
+    inputs_.upload(count, 1, work_.stream);
+    bucket.engines.prefill->enqueue(work_.stream.get());
   }
   if (step.token != nullptr) {
     cuda::SamplingStep choice;
     choice.batch = 1;
     choice.logits = cache.logits();
-    choice.stride = sizes_.vocab;
+    choice.stride = sizes().vocab;
     choice.requests = cache.sampling->request.get<cuda::SamplingRequest>();
     choice.stages = cache.sampling->stages;
     choice.workspace = sampling_workspace_.get();
     choice.tokens = token_.get<cuda::SampledToken>();
     choice.ids = id_.get<int32_t>();
-    cuda::sample_tokens(cache.sampling->slots, choice, stream_.get());
-    stream_.copy(host_token_.get<cuda::SampledToken>(), token_.get(), sizeof(cuda::SampledToken), cudaMemcpyDeviceToHost);
+    cuda::sample_tokens(cache.sampling->slots, choice, work_.stream.get());
+    work_.stream.copy(host_token_.get<cuda::SampledToken>(), token_.get(), sizeof(cuda::SampledToken), cudaMemcpyDeviceToHost);
   }
   if (step.logits != nullptr) {
-    stream_.copy(host_logits_.get<float>(), cache.logits(), floats(sizes_.vocab), cudaMemcpyDeviceToHost);
+    work_.stream.copy(host_logits_.get<float>(), cache.logits(), floats(sizes().vocab), cudaMemcpyDeviceToHost);
   }
-  stream_.wait();
-  check_stop();
-  if (step.logits != nullptr) std::memcpy(step.logits, host_logits_.get<float>(), floats(sizes_.vocab));
+  work_.stream.wait();
+  if (stop != nullptr && stop->raised()) fail(ErrorCode::cancelled, "language plan: cancelled");
+  if (step.logits != nullptr) std::memcpy(step.logits, host_logits_.get<float>(), floats(sizes().vocab));
   if (step.token != nullptr) {
     const cuda::SampledToken& token = *host_token_.get<cuda::SampledToken>();
     cuda::check_token(token);
@@ -180,16 +248,43 @@ void DeviceDecoder::run(const std::vector<SequenceStep>& steps, int64_t count, S
   }
 }
 
+void DeviceDecoder::run(const std::vector<SequenceStep>& steps, int64_t count, StopSource* stop) {
+  if (steps.empty() || count < 1 || count > sizes().chunk || (steps.size() > 1 && !joins())) {
+    fail(ErrorCode::internal, "language plan: ", steps.size(), " sequences, ", count, " positions each, expected ",
+         joins() ? "at least" : "", joins() ? " " : "", "1 and at most ", sizes().chunk);
+  }
+  if (stop != nullptr && stop->raised()) fail(ErrorCode::cancelled, "language plan: cancelled");
+  std::vector<Seat> seats;
+  for (const SequenceStep& step : steps) {
+    guarded(step, [&] { seats.push_back(seat_of(step, count)); });
+  }
+  const std::lock_guard lock(work_.mutex);
+  ++runs_;
+  for (const Seat& seat : seats) seat.cache->last_run = runs_;
+  size_t done = 0;
+  if (count == 1) {
+    const size_t together = seats.size() == 1 && seats[0].cache->group != nullptr ? 1 : companions(seats);
+    if (together > 0 && run_together({seats.begin(), seats.begin() + static_cast<std::ptrdiff_t>(together)})) done = together;
+  }
+  for (; done < seats.size(); ++done) {
+    guarded(*seats[done].step, [&] { run_alone(seats[done], count, seats.size() == 1 ? stop : nullptr); });
+  }
+}
+
 void DeviceDecoder::begin_sampling(SequenceCache& cache, const GenerationOptions& options, uint64_t seed,
                                    const std::vector<int32_t>& prompt) {
-  const std::lock_guard lock(mutex_);
-  own(cache).sampling.emplace(sizes_.vocab, options, seed, prompt, stream_);
+  DeviceCache& sequence = own(cache);
+  const std::lock_guard lock(work_.mutex);
+  if (sequence.group != nullptr) sequence.group->leave(sequence);
+  sequence.sampling.emplace(sizes().vocab, options, seed, prompt, work_.stream);
 }
 
 void DeviceDecoder::read_logits(SequenceCache& cache, float* logits) {
-  const std::lock_guard lock(mutex_);
-  stream_.copy(logits, own(cache).logits(), floats(sizes_.vocab), cudaMemcpyDeviceToHost);
-  stream_.wait();
+  DeviceCache& sequence = own(cache);
+  const std::lock_guard lock(work_.mutex);
+  if (sequence.group != nullptr) sequence.group->leave(sequence);
+  work_.stream.copy(logits, sequence.logits(), floats(sizes().vocab), cudaMemcpyDeviceToHost);
+  work_.stream.wait();
 }
 
 }  // namespace vila::plan::tensorrt

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class Engine {
   virtual void shape(const std::string& name, const std::vector<int64_t>& shape) = 0;
   /// Enqueues a run and returns. Everything must be bound. It can be captured once it has run with the same shapes.
   virtual void enqueue(cudaStream_t stream) = 0;
+  /// The same weights with a run's state of its own, for the shapes of the plan's range number `range` (BuildRequest::ranges; this
+  /// engine takes those of the first). It is enqueued on `stream` only, and may outlive this engine.
+  virtual std::unique_ptr<Engine> for_range(int32_t range, cudaStream_t stream) = 0;
 };
 
 }  // namespace vila::plan::tensorrt

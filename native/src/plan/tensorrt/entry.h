@@ -15,7 +15,7 @@ inline constexpr const char* kCudaLibraryName = "libvila_cuda.so";
 inline constexpr int kLeastComputeCapability = 8;
 
 /// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, graph.h and vila.h's types in them.
-inline constexpr int32_t kEntryVersion = 1;
+inline constexpr int32_t kEntryVersion = 2;
 
 /// The opener's log, which the library's lines go to. Functions are called from any thread and never throw.
 struct EntryLog {

@@ -31,10 +31,11 @@ bool fits(const InputRange& range, const std::vector<int64_t>& shape) {
 }
 
 /// What TensorRT makes no plan of without knowing.
-void set_ranges(Network& network, nvinfer1::IOptimizationProfile& profile, const BuildRequest& request) {
+void set_ranges(Network& network, nvinfer1::IOptimizationProfile& profile, const BuildRequest& request,
+                const std::vector<InputRange>& ranges) {
   for (const NetworkTensor& input : network.inputs()) {
     const InputRange* range = nullptr;
-    for (const InputRange& candidate : request.inputs) {
+    for (const InputRange& candidate : ranges) {
       if (candidate.name == input.name) range = &candidate;
     }
     const bool dynamic = std::find(input.shape.begin(), input.shape.end(), -1) != input.shape.end();
@@ -68,13 +69,14 @@ std::unique_ptr<nvinfer1::ITimingCache> timing_cache(nvinfer1::IBuilderConfig& c
 std::string build_plan(Network& network, const BuildRequest& request) {
   nvinfer1::IBuilder& builder = network.builder();
   const std::unique_ptr<nvinfer1::IBuilderConfig> config(builder.createBuilderConfig());
-  nvinfer1::IOptimizationProfile* profile = builder.createOptimizationProfile();  // the builder's
-  if (config == nullptr || profile == nullptr) {
-    fail(ErrorCode::backend, request.label, ": TensorRT makes no configuration: ", network.take_error());
-  }
-  set_ranges(network, *profile, request);
-  if (config->addOptimizationProfile(profile) < 0) {
-    fail(ErrorCode::backend, request.label, ": TensorRT does not take the shapes: ", network.take_error());
+  if (config == nullptr) fail(ErrorCode::backend, request.label, ": TensorRT makes no configuration: ", network.take_error());
+  for (const std::vector<InputRange>& ranges : request.ranges) {
+    nvinfer1::IOptimizationProfile* profile = builder.createOptimizationProfile();  // the builder's
+    if (profile == nullptr) fail(ErrorCode::backend, request.label, ": TensorRT makes no profile: ", network.take_error());
+    set_ranges(network, *profile, request, ranges);
+    if (config->addOptimizationProfile(profile) < 0) {
+      fail(ErrorCode::backend, request.label, ": TensorRT does not take the shapes: ", network.take_error());
+    }
   }
   if (request.strip) {
     config->setFlag(nvinfer1::BuilderFlag::kSTRIP_PLAN);

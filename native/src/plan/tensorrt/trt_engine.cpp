@@ -7,7 +7,7 @@
 
 namespace vila::plan::tensorrt {
 TrtEngine::TrtEngine(const Library& library, std::string_view plan, const graph::Graph& graph, const std::string& label)
-    : label_(label), logger_(std::make_unique<Logger>()) {
+    : label_(label), logger_(std::make_shared<Logger>()) {
   runtime_.reset(static_cast<nvinfer1::IRuntime*>(library.create_runtime(logger_.get(), NV_TENSORRT_VERSION)));
   if (runtime_ == nullptr) fail_with("TensorRT makes no runtime");
   engine_.reset(runtime_->deserializeCudaEngine(plan.data(), plan.size()));
@@ -26,6 +26,17 @@ TrtEngine::TrtEngine(const Library& library, std::string_view plan, const graph:
     }
     tensors_.push_back(std::move(tensor));
   }
+}
+
+TrtEngine::TrtEngine(const TrtEngine& first, int32_t range, cudaStream_t stream)
+    : label_(first.label_), logger_(first.logger_), runtime_(first.runtime_), engine_(first.engine_), tensors_(first.tensors_) {
+  context_.reset(engine_->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kON_PROFILE_CHANGE));
+  if (context_ == nullptr) fail_with("TensorRT makes no execution context");
+  if (!context_->setOptimizationProfileAsync(range, stream)) fail_with(join("TensorRT does not take the range of shapes ", range));
+}
+
+std::unique_ptr<Engine> TrtEngine::for_range(int32_t range, cudaStream_t stream) {
+  return std::unique_ptr<Engine>(new TrtEngine(*this, range, stream));
 }
 
 void TrtEngine::fail_with(const std::string& what) {

@@ -28,15 +28,17 @@ class TrtEngine final : public Engine {
   void bind(const std::string& name, void* memory) override;
   void shape(const std::string& name, const std::vector<int64_t>& shape) override;
   void enqueue(cudaStream_t stream) override;
+  std::unique_ptr<Engine> for_range(int32_t range, cudaStream_t stream) override;
 
  private:
+  TrtEngine(const TrtEngine& first, int32_t range, cudaStream_t stream);
   void refit(const Library& library, const graph::Graph& graph);
   [[noreturn]] void fail_with(const std::string& what);
 
   const std::string label_;
-  std::unique_ptr<Logger> logger_;  // in this order: each is used by those below
-  std::unique_ptr<nvinfer1::IRuntime> runtime_;
-  std::unique_ptr<nvinfer1::ICudaEngine> engine_;
+  std::shared_ptr<Logger> logger_;  // in this order: each is used by those below
+  std::shared_ptr<nvinfer1::IRuntime> runtime_;
+  std::shared_ptr<nvinfer1::ICudaEngine> engine_;
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
   std::vector<EngineTensor> tensors_;
   std::map<std::string, std::vector<int64_t>> shapes_;  ///< as they were set last: TensorRT prepares anew for each it is told

@@ -247,8 +247,8 @@ public final class LoadOptions {
 
     /**
      * Requests of the model's sessions that are computed at once; further ones wait in the order of arrival. With {@code int8} and
-     * {@code int4} those at once share each decoding step, which costs little more than a step of one; in {@code fp32} they take
-     * turns. Each holds its session's KV cache.
+     * {@code int4}, and on the backend {@code tensorrt}, those at once share each decoding step, which costs little more than a
+     * step of one; in {@code fp32} on the CPU they take turns. Each holds its session's KV cache.
      *
      * @param maxRequests at least 1; 8 unless set
      * @return this
