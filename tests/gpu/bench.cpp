@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // vila_gpu_bench: what a model costs on a backend, through the public API alone: plans, loading, images, prefill, decoding, first
-// tokens, requests at once, and what it costs to outgrow a cache. Writes a table (Markdown) and its numbers (JSON). Made for the
-// backend tensorrt; it runs on onnxruntime too, which is how it is tested.
+// tokens, requests at once, and what it costs to outgrow a cache, beside what the GPU's memory gives. Writes a table (Markdown) and
+// its numbers (JSON). Made for the backend tensorrt; it runs on onnxruntime too, which is how it is tested.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "copy_bandwidth.h"
 #include "vila/vila.h"
 
 namespace {
@@ -29,14 +31,15 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kUsage =
     "usage: vila_gpu_bench --model DIR [--backend NAME] [--precision P] [--cache-dir DIR] [--context N] [--runs N] [--tokens N]\n"
     "                      [--prefill N,...] [--decode-at N,...] [--requests N,...] [--buckets N,...] [--title TEXT]\n"
-    "                      [--out PREFIX]\n"
+    "                      [--matrix-peak N] [--out PREFIX]\n"
     "       vila_gpu_bench --doctor\n"
     "  --runs N          runs of each figure behind one to warm up (5); figures are medians\n"
     "  --tokens N        tokens to decode in a run (64)\n"
     "  --prefill N,...   prompts of so many positions (256,1024,4096)\n"
     "  --decode-at N,... decoding behind so many positions (300,2000)\n"
-    "  --requests N,...  requests at once (1,2,4,8)\n"
+    "  --requests N,...  requests that decode at once, behind each of these, too (1,4,16,64)\n"
     "  --buckets N,...   capacities of a cache that a request outgrows while it decodes (512,1024,2048)\n"
+    "  --matrix-peak N   bf16 products that this GPU was measured to give, in TFLOP/s: prefill's share of it is printed\n"
     "  --out PREFIX      writes PREFIX.md and PREFIX.json; else the table goes to stdout\n"
     "Lengths that the context does not hold are left out, which the table says.\n";
 
@@ -48,7 +51,8 @@ struct Arguments {
   std::string model, title, out;
   vila::LoadOptions load;
   int runs = 5, tokens = 64;
-  std::vector<int> prefill{256, 1024, 4096}, decode_at{300, 2000}, requests{1, 2, 4, 8}, buckets{512, 1024, 2048};
+  std::vector<int> prefill{256, 1024, 4096}, decode_at{300, 2000}, requests{1, 4, 16, 64}, buckets{512, 1024, 2048};
+  int matrix_peak = 0;
   bool doctor = false;
 };
 
@@ -86,6 +90,7 @@ Arguments parse(const std::vector<std::string>& words) {
       {"--prefill", [&](auto& option, auto& value) { arguments.prefill = numbers(option, value); }},
       {"--decode-at", [&](auto& option, auto& value) { arguments.decode_at = numbers(option, value); }},
       {"--requests", [&](auto& option, auto& value) { arguments.requests = numbers(option, value); }},
+      {"--matrix-peak", [&](auto& option, auto& value) { arguments.matrix_peak = number(option, value); }},
       {"--buckets", [&](auto& option, auto& value) { arguments.buckets = numbers(option, value); }}};
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i] == "--doctor") {
@@ -98,6 +103,7 @@ Arguments parse(const std::vector<std::string>& words) {
     found->second(found->first, words[i]);
   }
   if (!arguments.doctor && arguments.model.empty()) throw UsageError("--model is needed");
+  arguments.load.max_requests = std::max(1, *std::max_element(arguments.requests.begin(), arguments.requests.end()));
   return arguments;
 }
 
@@ -190,6 +196,7 @@ class Bench {
     auto start = Clock::now();
     const std::vector<std::string> plans = vila::Model::compile(arguments_.model, arguments_.load, nullptr);
     const double build = seconds_since(start);
+    if (arguments_.load.backend == "tensorrt") copy_bandwidth_ = copy_bytes_per_second();
     start = Clock::now();
     const vila::Model model = vila::Model::load(arguments_.model, arguments_.load, nullptr);
     const double load = seconds_since(start);
@@ -205,6 +212,9 @@ class Bench {
     row("plans: " + std::to_string(plans.size()) + " files, " + std::to_string(there) + " of them there already", "build_seconds",
         build, "s");
     row("loading, with plans in the cache", "load_seconds", load, "s");
+    if (copy_bandwidth_) {
+      row("copies within the GPU's memory, read and written", "copy_gb_per_second", 1e-9 * *copy_bandwidth_, "GB/s");
+    }
     vila::Session session = model.new_session();
     session.generate(text('a', 10), options(1, false), nullptr);
     row("loading to the first token", "load_to_first_token_seconds", seconds_since(start), "s");
@@ -292,7 +302,11 @@ class Bench {
       const double rate = exact / std::max(time, 1e-9);
       row("… positions a second", key + "_per_second", rate, "/s");
       // Two operations for each multiply-accumulate of the blocks' linear layers; attention is not counted.
-      row("… of the linear layers", key + "_tflops", 2e-12 * rate * static_cast<double>(info_.block_parameters), "TFLOP/s");
+      const double products = 2e-12 * rate * static_cast<double>(info_.block_parameters);
+      row("… of the linear layers", key + "_tflops", products, "TFLOP/s");
+      if (arguments_.matrix_peak > 0) {
+        row("… of the matrix peak", key + "_matrix_share", 100 * products / arguments_.matrix_peak, "%");
+      }
     }
   }
 
@@ -305,8 +319,9 @@ class Bench {
         session.generate(prompt, options(arguments_.tokens + 1, false), &times);
         return median(times.steps());
       });
-      row("decoding behind " + std::to_string(positions(prompt)) + " positions, a token",
-          "decode_at_" + std::to_string(length) + "_ms", step, "ms");
+      const std::string key = "decode_at_" + std::to_string(length);
+      row("decoding behind " + std::to_string(positions(prompt)) + " positions, a token", key + "_ms", step, "ms");
+      bandwidth_share(key, 1, length + arguments_.tokens / 2, 1e-3 * step);
     }
   }
 
@@ -332,9 +347,27 @@ class Bench {
     report("… another question about it, prefix cached", "first_token_second_turn_ms");
   }
 
+  /// The share of the copies' bandwidth at which a step reads what it must: the linear layers and the keys and values.
+  void bandwidth_share(const std::string& key, int requests, int positions, double seconds) {
+    if (!copy_bandwidth_) return;
+    const std::string& precision = info_.precision;
+    const bool bytes = precision.starts_with("fp8") || precision.starts_with("int8");
+    // Blocks of 128 weights of 4 bits share a scale of 16; the head keeps 16 bits.
+    const double wide = precision.starts_with("fp32") ? 4 : 2;
+    const double weight = precision.starts_with("int4") ? 0.5 + 2.0 / 128 : bytes ? 1 : wide;
+    const double read = weight * static_cast<double>(info_.block_parameters) + wide * info_.vocab_size * info_.hidden_size +
+                        static_cast<double>(info_.kv_bytes_per_token) * requests * positions;
+    row("… of the copies' bandwidth", key + "_bandwidth_share", 100 * read / std::max(seconds, 1e-9) / *copy_bandwidth_, "%");
+  }
+
   void together() {
-    const vila::Prompt prompt = text('a', 256);
-    if (!fits("requests at once", positions(prompt) + arguments_.tokens + 1)) return;
+    for (const int length : arguments_.decode_at) {
+      if (fits("requests at once behind " + std::to_string(length), length + arguments_.tokens + 1)) together(length);
+    }
+  }
+
+  void together(int length) {
+    const vila::Prompt prompt = text('a', length);
     std::vector<vila::Session> sessions;
     double one = 0;
     for (const int count : arguments_.requests) {
@@ -359,9 +392,13 @@ class Bench {
         return rate_together(times);
       });
       if (one == 0) one = rate / count;
-      const std::string key = "requests_" + std::to_string(count);
-      row(std::to_string(count) + (count == 1 ? " request" : " requests at once") + ", tokens a second", key + "_per_second", rate,
-          "/s");
+      const std::string key = "requests_" + std::to_string(count) + "_at_" + std::to_string(length);
+      row(std::to_string(count) + (count == 1 ? " request" : " requests at once") + " behind " + std::to_string(length) +
+              " positions, tokens a second",
+          key + "_per_second", rate, "/s");
+      const double step = count / std::max(rate, 1e-9);
+      row("… a token of each", key + "_ms", 1e3 * step, "ms");
+      bandwidth_share(key, count, length + arguments_.tokens / 2, step);
       if (count > 1) row("… of one's", key + "_ratio", rate / one, "x");
     }
   }
@@ -397,6 +434,7 @@ class Bench {
   Json figures_ = Json::object();
   std::string rows_;
   std::vector<std::string> left_out_;
+  std::optional<double> copy_bandwidth_;
 };
 
 void write(const std::string& path, const std::string& text) {

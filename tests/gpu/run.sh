@@ -132,7 +132,7 @@ small() {
   local name status=0
   for name in vila15-llama3-siglip vila10-clip-linear nvila-lite-dynamic; do
     bench "small-$name" --title "$name, random weights, tiny" --model "$root/tests/data/cases/$name/model" --tokens 16 \
-      --context 1024 --prefill 256,900 --decode-at 300,900 --buckets 512 || status=1
+      --context 1024 --prefill 256,900 --decode-at 300,900 --requests 1,2,4 --buckets 512 || status=1
   done
   return $status
 }
