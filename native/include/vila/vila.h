@@ -123,7 +123,8 @@ VILA_API void set_tensorrt_path(const std::string& folder);
 /// The file of the TensorRT that would be used, opening it; empty where none is found (doctor() says why). Any thread.
 VILA_API std::string tensorrt_path();
 
-/// An RGB image, 8 bits a channel, row by row, immutable.
+/// An RGB image, 8 bits a channel, row by row, immutable. Its pixels are the image's own in the host's memory, or a caller's in the
+/// memory of a CUDA device (from_device()).
 class VILA_API Image {
  public:
   /// Decodes JPEG, PNG or WebP (told apart by content) as Pillow's convert("RGB") would: alpha is dropped, EXIF rotation is
@@ -133,6 +134,23 @@ class VILA_API Image {
   static Image from_memory(const uint8_t* bytes, size_t size, const std::string& name);
   /// Copies `width`*`height`*3 bytes of RGB.
   static Image from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height);
+  /// Pixels that stay where they are, in the memory of the first CUDA device (CUDA_VISIBLE_DEVICES chooses): `rgb` is a pointer
+  /// of the runtime API, or a CUdeviceptr of its primary context, to `height` rows of `width` pixels of 3 bytes, `stride` bytes
+  /// from row to row. Only a model of the backend tensorrt reads them; others throw unsupported. Nothing is copied here, no CUDA
+  /// function is called, and nothing of the caller's is ever freed or written.
+  ///
+  /// `stream` is a cudaStream_t (CUstream; null: the default stream) that the pixels are ready on: every call that takes this
+  /// image, in a prompt or by itself, reads them behind what the stream has been given before that call, without waiting on the
+  /// host. The stream must not be capturing. Memory and stream must stay, and the pixels unchanged, until the last such call has
+  /// returned; what the stream is given after a call has returned may write to them at once.
+  ///
+  /// Pixels are never hashed: the caches of image tokens and of prompts know them by `key`. Equal keys of images of one size
+  /// promise equal pixels. Without one (empty), copies of this handle are one image and no other is equal to it: then make a new
+  /// one when the pixels change.
+  ///
+  /// Throws invalid_argument for null, for sides that are not 1 to 65500, and for a stride of less than 3 * width; capacity for
+  /// more than 1<<28 pixels. A call that reads the pixels throws invalid_argument where `rgb` is no memory of that device.
+  static Image from_device(const void* rgb, int32_t width, int32_t height, int64_t stride, void* stream, const std::string& key);
 
   Image(const Image&);
   Image& operator=(const Image&);
@@ -140,12 +158,16 @@ class VILA_API Image {
 
   int32_t width() const noexcept;
   int32_t height() const noexcept;
-  /// width*height*3 bytes, valid as long as this image lives.
+  /// Whether the pixels are in the memory of a device.
+  bool on_device() const noexcept;
+  /// width*height*3 bytes, valid as long as this image lives; null for pixels on a device.
   const uint8_t* rgb() const noexcept;
+  /// Bytes of rgb(); 0 for pixels on a device.
   size_t rgb_size() const noexcept;
-  /// Bicubic resize, bit-exact with Pillow's Image.resize (a = -0.5, antialiased, 8-bit two-pass).
+  /// Bicubic resize, bit-exact with Pillow's Image.resize (a = -0.5, antialiased, 8-bit two-pass). Throws unsupported for pixels
+  /// on a device.
   Image resize(int32_t width, int32_t height) const;
-  /// 128-bit hash of size and pixels as 32 hex digits: the key of the image cache.
+  /// 128-bit hash of size and pixels, or of size and key on a device, as 32 hex digits: the key of the image cache.
   std::string content_hash() const;
 
   struct Impl;

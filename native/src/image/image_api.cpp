@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // vila::Image, the public face of this room.
+#include <atomic>
 #include <new>
 
 #include "common/error.h"
@@ -30,6 +31,15 @@ Image make_image(RgbImage rgb) {
   return Image(std::move(impl));
 }
 
+void check_size(int32_t width, int32_t height) {
+  if (width < 1 || height < 1 || width > kMaxImageSide || height > kMaxImageSide) {
+    fail(ErrorCode::invalid_argument, "image of ", width, "x", height, " pixels, expected sides of 1 to ", kMaxImageSide);
+  }
+  if (int64_t{width} * height > kMaxImagePixels) {
+    fail(ErrorCode::capacity, "image of ", width, "x", height, " pixels, expected at most ", kMaxImagePixels, " in all");
+  }
+}
+
 }  // namespace
 
 Image Image::from_file(const std::string& path) {
@@ -46,14 +56,8 @@ Image Image::from_memory(const uint8_t* bytes, size_t size, const std::string& n
 
 Image Image::from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height) {
   if (rgb == nullptr) fail(ErrorCode::invalid_argument, "rgb is null");
-  if (width < 1 || height < 1 || width > kMaxImageSide || height > kMaxImageSide) {
-    fail(ErrorCode::invalid_argument, "image of ", width, "x", height, " pixels, expected sides of 1 to ", kMaxImageSide);
-  }
-  const int64_t pixels = int64_t{width} * height;
-  if (pixels > kMaxImagePixels) {
-    fail(ErrorCode::capacity, "image of ", width, "x", height, " pixels, expected at most ", kMaxImagePixels, " in all");
-  }
-  const auto expected = static_cast<size_t>(pixels) * 3;
+  check_size(width, height);
+  const auto expected = static_cast<size_t>(int64_t{width} * height) * 3;
   if (size != expected) {
     fail(ErrorCode::invalid_argument, "rgb has ", size, " bytes, expected ", expected, " (", width, "x", height, "x3)");
   }
@@ -62,16 +66,35 @@ Image Image::from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t he
   });
 }
 
+Image Image::from_device(const void* rgb, int32_t width, int32_t height, int64_t stride, void* stream, const std::string& key) {
+  if (rgb == nullptr) fail(ErrorCode::invalid_argument, "rgb is null, expected device memory");
+  check_size(width, height);
+  if (stride < int64_t{3} * width) {
+    fail(ErrorCode::invalid_argument, "stride is ", stride, ", expected at least ", int64_t{3} * width, " bytes for ", width,
+         " pixels");
+  }
+  static std::atomic<int64_t> unnamed{0};
+  Hasher hash;
+  hash.text("device").number(width).number(height);
+  key.empty() ? hash.number(++unnamed) : hash.text(key);
+  auto impl = std::make_shared<Impl>();
+  impl->device = {rgb, width, height, stride, stream};
+  impl->hash = hash.finish();
+  return Image(std::move(impl));
+}
+
 Image::Image(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Image::Image(const Image&) = default;
 Image& Image::operator=(const Image&) = default;
 Image::~Image() = default;
 
-int32_t Image::width() const noexcept { return impl_->rgb.width; }
-int32_t Image::height() const noexcept { return impl_->rgb.height; }
-const uint8_t* Image::rgb() const noexcept { return impl_->rgb.data.data(); }
+int32_t Image::width() const noexcept { return on_device() ? impl_->device.width : impl_->rgb.width; }
+int32_t Image::height() const noexcept { return on_device() ? impl_->device.height : impl_->rgb.height; }
+bool Image::on_device() const noexcept { return impl_->device.rgb != nullptr; }
+const uint8_t* Image::rgb() const noexcept { return on_device() ? nullptr : impl_->rgb.data.data(); }
 size_t Image::rgb_size() const noexcept { return impl_->rgb.data.size(); }
 Image Image::resize(int32_t width, int32_t height) const {
+  if (on_device()) fail(ErrorCode::unsupported, "resize: the image's pixels are on a device, expected pixels in the host's memory");
   return with_memory(join("resize to ", width, "x", height, " pixels"),
                      [&] { return make_image(resize_bicubic(impl_->rgb, width, height)); });
 }

@@ -21,9 +21,18 @@ struct RgbImage {
   std::vector<uint8_t> data;
 };
 
+/// Pixels of a caller in a device's memory.
+struct DevicePixels {
+  const void* rgb = nullptr;        ///< null: there are none
+  int32_t width = 0, height = 0;
+  int64_t stride = 0;               ///< bytes from row to row
+  void* stream = nullptr;           ///< a cudaStream_t
+};
+
 struct Image::Impl {
-  RgbImage rgb;
-  Hash128 hash;                     ///< of size and pixels
+  RgbImage rgb;                     ///< empty for pixels on a device
+  DevicePixels device;
+  Hash128 hash;                     ///< of size and pixels, or of size and key
   LiveCount<LiveType::image> live;
 };
 

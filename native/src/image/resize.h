@@ -36,6 +36,7 @@ AxisWeights bicubic_weights(int32_t in, int32_t out, int32_t first, int32_t coun
 /// A part of an image: left, top, width, height.
 struct Window {
   int32_t x = 0, y = 0, width = 0, height = 0;
+  bool operator==(const Window&) const = default;
 };
 
 /// A canvas of one colour and where an image lies on it.
@@ -43,6 +44,7 @@ struct CanvasShape {
   int32_t width = 0, height = 0;
   int32_t left = 0, top = 0;  ///< where the image lies; it lies inside
   std::array<uint8_t, 3> color{};
+  bool operator==(const CanvasShape&) const = default;
 };
 
 /// The canvas that an image of width x height fills.
@@ -64,6 +66,7 @@ struct Placement {
   CanvasShape canvas;
   int32_t width = 0, height = 0;
   Window window;
+  bool operator==(const Placement&) const = default;
 };
 
 /// What fit_image() does with an image of width x height. Throws as it does.

@@ -108,6 +108,22 @@ TilePlan plan_tiles(int32_t width, int32_t height, const PreprocessSpec& spec) {
   return plan;
 }
 
+std::vector<Placement> tile_placements(int32_t width, int32_t height, const TilePlan& plan) {
+  std::vector<Placement> placements;
+  for (const TileGrid& grid : plan.grids) {
+    const int64_t across = int64_t{grid.columns} * plan.tile, down = int64_t{grid.rows} * plan.tile;
+    if (std::max(across, down) > kMaxImageSide) {
+      fail(ErrorCode::capacity, grid.columns, "x", grid.rows, " tiles of ", plan.tile, " pixels a side, expected at most ",
+           kMaxImageSide, " pixels in all");
+    }
+    for (int32_t i = 0; i < grid.count(); ++i) {
+      placements.push_back({canvas_alone(width, height), static_cast<int32_t>(across), static_cast<int32_t>(down),
+                            {i % grid.columns * plan.tile, i / grid.columns * plan.tile, plan.tile, plan.tile}});
+    }
+  }
+  return placements;
+}
+
 std::vector<RgbImage> cut_tiles(const RgbImage& image, const TilePlan& plan) {
   std::vector<RgbImage> tiles;
   const auto side = static_cast<size_t>(plan.tile);

@@ -7,6 +7,7 @@
 
 #include "checkpoint/model_spec.h"
 #include "image/preprocess.h"
+#include "image/resize.h"
 
 namespace vila {
 
@@ -43,6 +44,9 @@ TileGrid closest_grid(const std::vector<TileGrid>& grids, int32_t width, int32_t
 /// Throws invalid_argument for another tiling or for scales that are not ascending multiples of the first.
 TilePlan plan_tiles(int32_t width, int32_t height, const PreprocessSpec& spec);
 
+/// The tiles in order as what becomes of an image of width x height: its tile-th part of a grid is the window. Throws capacity
+/// for a grid of more than 65500 pixels a side.
+std::vector<Placement> tile_placements(int32_t width, int32_t height, const TilePlan& plan);
 /// The tiles in order, each tile x tile pixels.
 std::vector<RgbImage> cut_tiles(const RgbImage& image, const TilePlan& plan);
 

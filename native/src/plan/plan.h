@@ -22,6 +22,8 @@ struct Binding {
   void* data = nullptr;
 };
 
+class ImagePlan;
+
 /// A compiled graph. run() may be called from several threads at once, each with its own bindings.
 class Plan {
  public:
@@ -30,6 +32,8 @@ class Plan {
   /// graph must be bound; throws internal otherwise, backend when the backend fails. Raising `stop` (may be null) before or during
   /// the run ends it after the operator that is being computed; it then throws cancelled and the outputs hold anything.
   virtual void run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, StopSource* stop) = 0;
+  /// This plan where it is one of images (image_plan.h), else null.
+  virtual ImagePlan* images() { return nullptr; }
 };
 
 struct CompileOptions {

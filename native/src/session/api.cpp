@@ -107,10 +107,10 @@ TokenizedPrompt Model::tokenize(const Prompt& prompt) const {
   return guarded([&] { return vila::tokenize(*impl_->engine, prompt); });
 }
 EncodedImage Model::encode_image(const Image& image) const {
-  return guarded([&] { return impl_->engine->vision().inspect(image.impl()->rgb); });
+  return guarded([&] { return impl_->engine->vision().inspect(image); });
 }
 EncodedImage Model::encode_tiles(const Image& image) const {
-  return guarded([&] { return impl_->engine->vision().inspect_tiles(image.impl()->rgb); });
+  return guarded([&] { return impl_->engine->vision().inspect_tiles(image); });
 }
 EncodedImage Model::encode_pixels(const std::vector<float>& pixel_values) const {
   return guarded([&] { return impl_->engine->vision().inspect(pixel_values); });

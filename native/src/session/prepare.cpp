@@ -12,21 +12,18 @@ using Tiling = PreprocessSpec::Tiling;
 
 constexpr const char* kAfterTile = "\n";  // NVILA's "dynamic" writes "<image>\n" for each tile
 
-/// A prompt as chunks, with the images that its placeholders stand for.
+/// A prompt as chunks, with what its placeholders stand for.
 struct Views {
   std::vector<PromptPart> chunks;
   std::vector<ImageView> images;
   std::string template_id;
 };
 
-/// The only image of a prompt for a model with dynamic tiles becomes its tiles, each an image of its own and a newline.
+/// The only image of a prompt for a model with dynamic tiles comes once for each of its tiles, with a newline.
 Prompt::Impl with_tiles(const Prompt::Impl& prompt, const PreprocessSpec& spec) {
-  const RgbImage& image = prompt.images.front().impl()->rgb;
+  const Image& image = prompt.images.front();
   Prompt::Impl tiled = prompt;
-  tiled.images.clear();
-  for (RgbImage& tile : cut_tiles(image, plan_tiles(image.width, image.height, spec))) {
-    tiled.images.push_back(Image::from_rgb(tile.data.data(), tile.data.size(), tile.width, tile.height));
-  }
+  tiled.images.assign(static_cast<size_t>(plan_tiles(image.width(), image.height(), spec).tile_count()), image);
   for (PromptTurn& turn : tiled.turns) {
     std::vector<PromptPart> parts;
     for (PromptPart& part : turn.parts) {
@@ -52,7 +49,10 @@ Views look_at(const Engine& engine, const Prompt& prompt) {
   const bool tiles = alone && preprocess.tiling == Tiling::dynamic;
   const Prompt::Impl shown = tiles ? with_tiles(prompt.impl(), preprocess) : prompt.impl();
   result.chunks = render_prompt(shown, engine.prompt_spec());
-  for (const Image& image : shown.images) result.images.push_back({image, alone && preprocess.tiling == Tiling::dynamic_s2});
+  for (const Image& image : shown.images) {
+    const auto number = static_cast<int32_t>(result.images.size());
+    result.images.push_back({image, alone && preprocess.tiling == Tiling::dynamic_s2, tiles ? number : -1});
+  }
   return result;
 }
 
@@ -66,6 +66,7 @@ size_t PreparedPrompt::image_positions() const {
 
 PreparedPrompt prepare_prompt(const Engine& engine, const Prompt& prompt) {
   const Views views = look_at(engine, prompt);
+  for (const Image& image : prompt.impl().images) engine.vision().check(image);
   PreparedPrompt prepared;
   prepared.template_id = views.template_id;
   for (const PromptSlot& slot : tokenize_prompt(views.chunks, *engine.tokenizer(), engine.prompt_spec())) {

@@ -58,6 +58,38 @@ TEST_CASE("Image::content_hash depends on size and pixels only") {
   CHECK(from(rgb).content_hash() != hash);
 }
 
+TEST_CASE("Image::from_device looks at its arguments and at nothing else") {
+  const uint8_t byte = 0;  // stands for device memory, which is not read here
+  const int64_t before = live_object_count();
+  const Image image = Image::from_device(&byte, 640, 480, 2048, nullptr, "");
+  CHECK(live_object_count() == before + 1);
+  CHECK(image.on_device());
+  CHECK(image.width() == 640);
+  CHECK(image.height() == 480);
+  CHECK(image.rgb() == nullptr);
+  CHECK(image.rgb_size() == 0);
+  CHECK_FALSE(from(noise_image(5, 4, 1)).on_device());
+  CHECK(error_of([&] { image.resize(2, 2); }) ==
+        "5:resize: the image's pixels are on a device, expected pixels in the host's memory");
+
+  CHECK(Image(image).content_hash() == image.content_hash());
+  const auto hash = [&](int32_t width, const std::string& key) {
+    return Image::from_device(&byte, width, 480, 2048, nullptr, key).content_hash();
+  };
+  CHECK(hash(640, "") != image.content_hash());
+  CHECK(hash(640, "a") == hash(640, "a"));
+  CHECK(hash(640, "a") != hash(640, "b"));
+  CHECK(hash(640, "a") != hash(641, "a"));
+
+  const auto error = [&](const void* rgb, int32_t width, int32_t height, int64_t stride) {
+    return error_of([&] { Image::from_device(rgb, width, height, stride, nullptr, ""); });
+  };
+  CHECK(error(nullptr, 4, 4, 12) == "1:rgb is null, expected device memory");
+  CHECK(error(&byte, 0, 4, 12) == "1:image of 0x4 pixels, expected sides of 1 to 65500");
+  CHECK(error(&byte, 65500, 65500, 196500) == "6:image of 65500x65500 pixels, expected at most 268435456 in all");
+  CHECK(error(&byte, 4, 4, 11) == "1:stride is 11, expected at least 12 bytes for 4 pixels");
+}
+
 TEST_CASE("Image::resize checks its arguments and shares nothing") {
   const Image image = from(noise_image(6, 4, 1));
   CHECK(image.resize(6, 4).content_hash() == image.content_hash());

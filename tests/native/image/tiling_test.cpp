@@ -184,6 +184,13 @@ TEST_CASE("tiles are cut row by row from the squeezed image") {
     }
   }
   CHECK(tiles[12].data == resize_bicubic(image, 20, 20).data);
+  const std::vector<Placement> placements = tile_placements(64, 48, plan);
+  REQUIRE(placements.size() == tiles.size());
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    const Placement& placement = placements[i];
+    const Canvas canvas(image, placement.canvas);
+    CHECK(resize_window(canvas, placement.width, placement.height, placement.window).data == tiles[i].data);
+  }
 }
 
 TEST_CASE("tilings that make no sense are refused") {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A session on the TensorRT backend without a GPU: the contract, what is kept in the cache, and what is not.
+#include <dlfcn.h>
+
 #include <filesystem>
 #include <latch>
 #include <set>
@@ -12,6 +14,7 @@
 #include "session/contract.h"
 #include "session/device_plans.h"
 #include "session/device_precision.h"
+#include "tensorrt/emulated_library.h"
 
 using namespace vila;           // NOLINT
 using namespace vila::testing;  // NOLINT
@@ -37,6 +40,15 @@ std::set<std::string> plans(const TempDir& cache) {
     if (name.ends_with(".plan")) names.insert(name.substr(0, name.rfind('-')));
   }
   return names;
+}
+
+/// The device of the library that the backend has opened.
+const EmulatedDevice& device() {
+  void* library = dlopen(std::getenv("VILA_CUDA"), RTLD_NOW | RTLD_NOLOAD);
+  REQUIRE(library != nullptr);
+  auto* found = reinterpret_cast<decltype(&vila_cuda_emulated_device)>(dlsym(library, "vila_cuda_emulated_device"));
+  REQUIRE((found != nullptr));
+  return *found();
 }
 
 /// Stops at a stage.
@@ -189,6 +201,64 @@ TEST_CASE("the backend tensorrt: options and what a model says of itself") {
   CHECK(cache_capacities(512) == std::vector<int64_t>{512});
   CHECK(cache_capacities(4096) == std::vector<int64_t>{512, 1024, 2048, 4096});
   CHECK(cache_capacities(5000) == std::vector<int64_t>{512, 1024, 2048, 4096, 5000});
+}
+
+TEST_CASE("prompts with images on the device: the same answers, tokens kept by image or key, clear errors") {
+  const TempDir cache;
+  GenerationOptions generation;
+  generation.max_new_tokens = 8;
+  generation.ignore_eos = true;
+  for (const char* name : {"vila10-clip-linear", "nvila-lite-dynamic", "nvila-dynamic-s2"}) {
+    CAPTURE(name);
+    const Model model = Model::load((data("cases") / name / "model").string(), options(cache), nullptr);
+    const Image host = test_image("photo.png");
+    const int64_t stride = int64_t{3} * host.width();
+    void* memory = device().allocate(host.rgb_size());
+    void* stream = device().slow_stream();
+    const auto prompt = [](const Image& image) {
+      Prompt asked;
+      asked.begin_turn(Role::user).add_image(image).add_text("What is this?");
+      return asked;
+    };
+    const auto there = [&](const std::string& key) {
+      return Image::from_device(memory, host.width(), host.height(), stride, stream, key);
+    };
+    const Completion wanted = model.new_session().generate(prompt(host), generation, nullptr);
+    device().copy(memory, host.rgb(), host.rgb_size(), stream);
+    const Image image = there("");
+    CHECK(model.tokenize(prompt(image)).sequence_length == model.tokenize(prompt(host)).sequence_length);
+    Session session = model.new_session();
+    CHECK(session.generate(prompt(image), generation, nullptr).ids == wanted.ids);
+    CHECK(session.generate(prompt(image), generation, nullptr).cached_tokens == wanted.prompt_tokens - 1);
+    const int64_t hits = model.image_cache_hits(), misses = model.image_cache_misses();
+    CHECK(model.new_session().generate(prompt(image), generation, nullptr).ids == wanted.ids);
+    CHECK(model.image_cache_misses() == misses);
+    CHECK(model.image_cache_hits() > hits);
+    CHECK(model.new_session().generate(prompt(there("")), generation, nullptr).ids == wanted.ids);
+    CHECK(model.image_cache_misses() > misses);
+    model.new_session().generate(prompt(there("a frame")), generation, nullptr);
+    const int64_t named = model.image_cache_misses();
+    CHECK(model.new_session().generate(prompt(there("a frame")), generation, nullptr).ids == wanted.ids);
+    CHECK(model.image_cache_misses() == named);
+    CHECK(model.encode_image(image).projected == model.encode_image(host).projected);
+
+    const Image nowhere = Image::from_device(host.rgb(), host.width(), host.height(), stride, nullptr, "");
+    const std::string error = error_of([&] { session.generate(prompt(nowhere), generation, nullptr); });
+    CHECK(error.ends_with("which is no memory of a CUDA device"));
+    CHECK(session.generate(prompt(host), generation, nullptr).ids == wanted.ids);
+    device().destroy_stream(stream);
+    device().release(memory);
+  }
+  LoadOptions cpu = options(cache);
+  cpu.backend = "onnxruntime";
+  const Model model = Model::load(kModel, cpu, nullptr);
+  const uint8_t byte[3] = {};
+  const Image image = Image::from_device(byte, 1, 1, 3, nullptr, "");
+  Prompt prompt;
+  prompt.begin_turn(Role::user).add_image(image);
+  const std::string error = "5:image of 1x1 pixels in the memory of a CUDA device: this model's backend reads the host's memory, ";
+  CHECK(error_of([&] { model.new_session().generate(prompt, generation, nullptr); }).starts_with(error));
+  CHECK(error_of([&] { model.encode_image(image); }).starts_with(error));
 }
 
 TEST_CASE("doctor: the backend tensorrt with both libraries; with one alone, what is missing") {

@@ -32,6 +32,34 @@ HostMemory::HostMemory(size_t bytes) { check_cuda(cudaMallocHost(&memory_, bytes
 
 HostMemory::~HostMemory() { cudaFreeHost(memory_); }
 
+DeviceEvent::DeviceEvent() { check_cuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "CUDA event"); }
+
+DeviceEvent::~DeviceEvent() { cudaEventDestroy(event_); }
+
+void require_device_memory(const void* memory, size_t bytes, const char* what) {
+  const auto* first = static_cast<const uint8_t*>(memory);
+  int current = 0;
+  check_cuda(cudaGetDevice(&current), "CUDA device");
+  for (const uint8_t* byte : {first, first + (bytes - 1)}) {
+    cudaPointerAttributes attributes{};
+    const cudaError_t error = cudaPointerGetAttributes(&attributes, byte);
+    const char* place = byte == first ? " begins at " : " ends at ";
+    if (error == cudaErrorInvalidValue || (error == cudaSuccess && attributes.type == cudaMemoryTypeUnregistered)) {
+      cudaGetLastError();  // of older drivers, for memory that they do not know
+      fail(ErrorCode::invalid_argument, what, place, static_cast<const void*>(byte), ", which is no memory of a CUDA device");
+    }
+    check_cuda(error, what);
+    if (attributes.type == cudaMemoryTypeHost) {
+      fail(ErrorCode::invalid_argument, what, place, static_cast<const void*>(byte),
+           ", which is memory of the host, expected a device's");
+    }
+    if (attributes.type == cudaMemoryTypeDevice && attributes.device != current) {
+      fail(ErrorCode::invalid_argument, what, place, static_cast<const void*>(byte), ", which is memory of device ",
+           attributes.device, ", expected device ", current);
+    }
+  }
+}
+
 DeviceGraph::~DeviceGraph() {
   if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
 }
@@ -54,6 +82,11 @@ void DeviceStream::copy(void* to, const void* from, size_t bytes, cudaMemcpyKind
 void DeviceStream::clear(void* memory, size_t bytes) { check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_), "clear"); }
 
 void DeviceStream::wait() { check_cuda(cudaStreamSynchronize(stream_), "work on the device"); }
+
+void DeviceStream::follow(cudaStream_t other, const DeviceEvent& event) {
+  check_cuda(cudaEventRecord(event.get(), other), "event on the caller's CUDA stream");
+  check_cuda(cudaStreamWaitEvent(stream_, event.get(), 0), "wait for the caller's CUDA stream");
+}
 
 void DeviceStream::begin_capture() {
   check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "capture of a CUDA graph");

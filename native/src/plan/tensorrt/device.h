@@ -51,6 +51,24 @@ class HostMemory {
   void* memory_ = nullptr;
 };
 
+/// A point in the work of a stream.
+class DeviceEvent {
+ public:
+  DeviceEvent();
+  ~DeviceEvent();
+  DeviceEvent(const DeviceEvent&) = delete;
+  DeviceEvent& operator=(const DeviceEvent&) = delete;
+
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+/// Throws invalid_argument, naming `what`, unless `bytes` from `memory` on are memory of the current device, as the driver knows
+/// it.
+void require_device_memory(const void* memory, size_t bytes, const char* what);
+
 /// A captured piece of work; empty by default.
 class DeviceGraph {
  public:
@@ -77,6 +95,8 @@ class DeviceStream {
   void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
   void clear(void* memory, size_t bytes);
   void wait();
+  /// What this stream gets from now on comes behind what `other` has got so far. `event` may be used again at once.
+  void follow(cudaStream_t other, const DeviceEvent& event);
   /// What `work` puts on this stream, instead of doing it. Throws what `work` throws.
   template <typename Work>
   DeviceGraph capture(Work&& work) {

@@ -14,7 +14,8 @@ inline constexpr const char* kCudaLibraryName = "libvila_cuda.so";
 /// Its kernels are built for devices of this compute capability's major number and newer (cmake/VilaCuda.cmake).
 inline constexpr int kLeastComputeCapability = 8;
 
-/// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, graph.h and vila.h's types in them.
+/// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, image_plan.h, graph.h and the types of
+/// vila.h and the room image in them.
 inline constexpr int32_t kEntryVersion = 2;
 
 /// The opener's log, which the library's lines go to. Functions are called from any thread and never throw.

@@ -5,7 +5,8 @@
 // barrier shows as a wrong result. A barrier that not every thread reaches is an error. It says nothing about speed, about memory
 // order between blocks, or about the arithmetic of a real device's exp().
 //
-// Work on a stream is done at once, or kept while the stream captures. Any thread may use the device; one at a time does.
+// Work on a stream is done at once, or kept while the stream captures, or, on a stream that emulator::hold() holds, when another
+// stream waits for an event of it: so a missing wait shows. Any thread may use the device; one at a time does.
 #pragma once
 
 #include <algorithm>
@@ -40,6 +41,7 @@ struct dim3 {
 
 enum cudaError_t {
   cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorLaunchFailure = 719,
@@ -47,6 +49,7 @@ enum cudaError_t {
 };
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaSuccess                         ? "no error"
+         : error == cudaErrorInvalidValue             ? "invalid argument"
          : error == cudaErrorMemoryAllocation         ? "out of memory"
          : error == cudaErrorInvalidConfiguration     ? "invalid configuration argument"
          : error == cudaErrorStreamCaptureInvalidated ? "operation failed due to a previous error during capture"
@@ -54,6 +57,7 @@ inline const char* cudaGetErrorString(cudaError_t error) {
 }
 inline const char* cudaGetErrorName(cudaError_t error) {
   return error == cudaSuccess                         ? "cudaSuccess"
+         : error == cudaErrorInvalidValue             ? "cudaErrorInvalidValue"
          : error == cudaErrorMemoryAllocation         ? "cudaErrorMemoryAllocation"
          : error == cudaErrorInvalidConfiguration     ? "cudaErrorInvalidConfiguration"
          : error == cudaErrorStreamCaptureInvalidated ? "cudaErrorStreamCaptureInvalidated"
@@ -67,6 +71,8 @@ cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work);
 /// Memory of the device that is in use, and how much there is (nothing bounds it at first).
 size_t bytes_in_use();
 void set_memory(size_t bytes);
+/// Keeps the work of this stream from now on until it is waited for, as a slow device would.
+void hold(cudaStream_t stream);
 
 }  // namespace emulator
 
@@ -114,6 +120,20 @@ constexpr unsigned cudaStreamNonBlocking = 1;
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+
+constexpr unsigned cudaEventDisableTiming = 2;
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+
+enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice, cudaMemoryTypeManaged };
+struct cudaPointerAttributes {
+  cudaMemoryType type = cudaMemoryTypeUnregistered;
+  int device = -1;
+};
+/// What cudaMalloc() has given is memory of the device, all else is unknown.
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 
 struct CUgraph_st;
 typedef CUgraph_st* cudaGraph_t;

@@ -24,6 +24,12 @@ struct CUgraph_st {
 };
 struct CUstream_st {
   std::unique_ptr<CUgraph_st> captured;  ///< while it captures
+  bool held = false;
+  std::vector<std::function<cudaError_t()>> waiting;  ///< of a held stream
+};
+struct CUevent_st {
+  cudaStream_t stream = nullptr;
+  size_t work = 0;  ///< of the stream's waiting, what was there when it was recorded
 };
 
 namespace emulator {
@@ -203,8 +209,30 @@ cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work) {
     return cudaSuccess;
   }
   const std::lock_guard lock(device);
+  if (stream != nullptr && stream->held) {
+    stream->waiting.push_back(std::move(work));
+    return cudaSuccess;
+  }
   return work();
 }
+
+void hold(cudaStream_t stream) { stream->held = true; }
+
+namespace {
+
+/// Does the first `count` pieces of what waits.
+cudaError_t catch_up(cudaStream_t stream, size_t count) {
+  const std::lock_guard lock(device);
+  count = std::min(count, stream->waiting.size());
+  const std::vector<std::function<cudaError_t()>> work(stream->waiting.begin(), stream->waiting.begin() + static_cast<long>(count));
+  stream->waiting.erase(stream->waiting.begin(), stream->waiting.begin() + static_cast<long>(count));
+  for (const auto& piece : work) {
+    if (const cudaError_t error = piece(); error != cudaSuccess) return error;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
 
 size_t bytes_in_use() {
   const std::lock_guard lock(memory_mutex);
@@ -254,9 +282,41 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream->captured == nullptr) return cudaSuccess;
+  if (stream == nullptr) return cudaSuccess;
+  if (stream->captured == nullptr) return emulator::catch_up(stream, SIZE_MAX);
   stream->captured.reset();  // as CUDA has it: a wait within a capture ends it
   return cudaErrorStreamCaptureInvalidated;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const std::lock_guard lock(emulator::device);
+  *event = {stream, stream != nullptr ? stream->waiting.size() : 0};
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned) {
+  return event->stream != nullptr ? emulator::catch_up(event->stream, event->work) : cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  const std::lock_guard lock(emulator::memory_mutex);
+  *attributes = {};
+  const auto* byte = static_cast<const uint8_t*>(pointer);
+  for (const auto& [memory, bytes] : emulator::allocations) {
+    const auto* begin = static_cast<const uint8_t*>(memory);
+    if (byte >= begin && byte < begin + bytes) *attributes = {cudaMemoryTypeDevice, 0};
+  }
+  return cudaSuccess;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {

@@ -8,11 +8,14 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.UUID;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
 
 /**
- * An RGB image, 8 bits a channel. Immutable, thread-safe, and plain Java memory: there is nothing to close.
+ * An RGB image, 8 bits a channel. Immutable, thread-safe, and plain Java memory: there is nothing to close. Only {@link
+ * #of(DevicePixels)} is different: such an image stands for a caller's pixels on a GPU.
  *
  * <p>JPEG, PNG and WebP are told apart by their content and decoded as Pillow's {@code convert("RGB")} would: transparency is
  * dropped, EXIF rotation is not applied.
@@ -20,12 +23,31 @@ import org.bytedeco.javacpp.BytePointer;
 public final class VilaImage implements PromptPart {
   private final int width;
   private final int height;
-  private final byte[] rgb;
+  private final byte[] rgb; // null: on a device
+  private final DevicePixels device;
+  private final String key; // of the device's pixels
 
   private VilaImage(int width, int height, byte[] rgb) {
     this.width = width;
     this.height = height;
     this.rgb = rgb;
+    this.device = null;
+    this.key = null;
+  }
+
+  private VilaImage(DevicePixels device) {
+    this.width = device.width();
+    this.height = device.height();
+    this.rgb = null;
+    this.device = device;
+    this.key = device.key().orElseGet(() -> "VilaImage " + UUID.randomUUID());
+  }
+
+  /** An address that nobody frees. */
+  private static final class Address extends Pointer {
+    Address(long address) {
+      this.address = address;
+    }
   }
 
   /**
@@ -104,6 +126,31 @@ public final class VilaImage implements PromptPart {
     return new VilaImage(width, height, rgb.clone());
   }
 
+  /**
+   * Pixels that stay where they are, in the memory of a CUDA device. Only a model of the backend {@code tensorrt} reads them;
+   * others throw {@link UnsupportedException}. {@link #rgb()} and {@link #resize} throw it, too.
+   *
+   * <p>Nothing is copied and no CUDA function is called here. Every call that takes this image, in a prompt or by itself, reads
+   * the pixels behind what their stream has been given before that call. Memory and stream must stay, and the pixels unchanged,
+   * until the last such call has returned (of a {@link TokenStream}: has ended); what the stream is given after that may write to
+   * them at once. The stream must not be capturing.
+   *
+   * <p>The pixels are never hashed: caches know them by {@link DevicePixels#withKey their key}, or, without one, by this object.
+   * So make a new image when the pixels change. A pointer that is no memory of the device is an {@link InvalidArgumentException}
+   * of the call that reads it.
+   *
+   * @param pixels where they lie
+   * @return the image
+   * @throws InvalidArgumentException when the pointer is null or the sizes do not fit
+   * @throws CapacityException when it has too many pixels
+   */
+  public static VilaImage of(DevicePixels pixels) {
+    Engine.start();
+    VilaImage image = new VilaImage(pixels);
+    image.toNative().close(); // which looks at the numbers
+    return image;
+  }
+
   private static VilaImage decode(byte[] bytes, String name) {
     Engine.start();
     try (BytePointer what = Text.toNative("name", name)) {
@@ -126,6 +173,13 @@ public final class VilaImage implements PromptPart {
 
   /** The native image; the caller closes it. */
   Image toNative() {
+    if (onDevice()) {
+      try (BytePointer name = Text.toNative("key", key)) {
+        Pointer pointer = new Address(device.rgb());
+        Pointer stream = new Address(device.stream());
+        return NativeErrors.translating(() -> Image.from_device(pointer, width, height, device.stride(), stream, name));
+      }
+    }
     return NativeErrors.translating(() -> Image.from_rgb(rgb, rgb.length, width, height));
   }
 
@@ -135,12 +189,29 @@ public final class VilaImage implements PromptPart {
    * @param toWidth at least 1
    * @param toHeight at least 1
    * @return a new image
+   * @throws UnsupportedException when the pixels are on a device
    */
   public VilaImage resize(int toWidth, int toHeight) {
+    requireHost("resize");
     Engine.start();
     try (Image image = toNative()) {
       return copy(() -> image.resize(toWidth, toHeight));
     }
+  }
+
+  private void requireHost(String what) {
+    if (onDevice()) {
+      throw new UnsupportedException(what + ": " + this + " has its pixels on a device, expected pixels in Java's memory");
+    }
+  }
+
+  /**
+   * Whether the pixels lie in the memory of a CUDA device.
+   *
+   * @return true only after {@link #of(DevicePixels)}
+   */
+  public boolean onDevice() {
+    return device != null;
   }
 
   /**
@@ -165,8 +236,10 @@ public final class VilaImage implements PromptPart {
    * The pixels: red, green, blue, row by row.
    *
    * @return a copy of {@code width * height * 3} bytes
+   * @throws UnsupportedException when the pixels are on a device
    */
   public byte[] rgb() {
+    requireHost("rgb");
     return rgb.clone();
   }
 

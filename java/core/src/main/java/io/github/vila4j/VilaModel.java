@@ -2,6 +2,7 @@
 package io.github.vila4j;
 
 import io.github.vila4j.internal.Model;
+import java.lang.ref.Reference;
 
 /**
  * A loaded checkpoint: compiled plans, tokenizer and image cache. Thread-safe: any number of threads may call it at once, and each
@@ -132,6 +133,8 @@ public final class VilaModel implements AutoCloseable {
           try (var pixels = image.toNative();
               var encoded = model.encode_image(pixels)) {
             return EncodedImage.of(encoded);
+          } finally {
+            Reference.reachabilityFence(image); // it may keep memory of a device
           }
         });
   }
@@ -151,6 +154,8 @@ public final class VilaModel implements AutoCloseable {
           try (var pixels = image.toNative();
               var encoded = model.encode_tiles(pixels)) {
             return EncodedImage.of(encoded);
+          } finally {
+            Reference.reachabilityFence(image); // it may keep memory of a device
           }
         });
   }

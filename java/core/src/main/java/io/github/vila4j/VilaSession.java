@@ -2,6 +2,7 @@
 package io.github.vila4j;
 
 import io.github.vila4j.internal.Session;
+import java.lang.ref.Reference;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -70,6 +71,8 @@ public final class VilaSession implements AutoCloseable {
         var completion = NativeErrors.translating(() -> session.generate(request, how, bridge))) {
       callback.rethrow();
       return new Completion(completion);
+    } finally {
+      Reference.reachabilityFence(prompt); // its images may keep memory of a device
     }
   }
 
@@ -105,6 +108,8 @@ public final class VilaSession implements AutoCloseable {
           try (var request = prompt.toNative(videoSampling)) {
             session.prefill(request);
             return null;
+          } finally {
+            Reference.reachabilityFence(prompt); // its images may keep memory of a device
           }
         });
   }

@@ -3,6 +3,8 @@ package io.github.vila4j;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +19,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import javax.imageio.ImageIO;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -135,5 +139,73 @@ class VilaImageTest {
     pixels[0] = 9;
     image.rgb()[1] = 9;
     assertArrayEquals(new byte[] {1, 2, 3}, image.rgb());
+  }
+
+  @Test
+  void pixelsOnADeviceAreNotTouched() {
+    VilaImage image = VilaImage.of(DevicePixels.of(0x7f0000000000L, 640, 480).withStride(2048).withStream(0x1000L));
+    assertTrue(image.onDevice());
+    assertEquals(640, image.width());
+    assertEquals(480, image.height());
+    assertEquals(
+        "rgb: image 640x480 has its pixels on a device, expected pixels in Java's memory",
+        assertThrows(UnsupportedException.class, image::rgb).getMessage());
+    assertThrows(UnsupportedException.class, () -> image.resize(2, 2));
+    assertFalse(TestData.image("tiny.png").onDevice());
+    assertEquals(0, Vila.liveObjectCount());
+  }
+
+  @Test
+  void identityOfPixelsOnADevice() {
+    DevicePixels pixels = DevicePixels.of(0x7f0000000000L, 4, 3);
+    VilaImage unnamed = VilaImage.of(pixels);
+    assertEquals(hash(unnamed), hash(unnamed));
+    assertNotEquals(hash(unnamed), hash(VilaImage.of(pixels)));
+    assertEquals(hash(VilaImage.of(pixels.withKey("frame 7"))), hash(VilaImage.of(pixels.withKey("frame 7"))));
+    assertNotEquals(hash(VilaImage.of(pixels.withKey("frame 7"))), hash(VilaImage.of(pixels.withKey("frame 8"))));
+  }
+
+  private static String hash(VilaImage image) {
+    try (var pixels = image.toNative();
+        var hash = pixels.content_hash()) {
+      return hash.getString();
+    }
+  }
+
+  @Test
+  void pointersHaveTheirPosition() {
+    try (ShortPointer shorts = new ShortPointer(64)) {
+      assertEquals(
+          "pixels 4x3 at device address 0x" + Long.toHexString(shorts.address() + 10),
+          DevicePixels.of(shorts.position(5), 4, 3).toString());
+    }
+  }
+
+  @Test
+  void badPixelsOnADevice() {
+    assertBadPixels("rgb is null, expected device memory", DevicePixels.of(0, 4, 3));
+    assertBadPixels("rgb is null, expected device memory", DevicePixels.of(new BytePointer(), 4, 3));
+    assertBadPixels("image of 0x3 pixels, expected sides of 1 to 65500", DevicePixels.of(1, 0, 3));
+    assertBadPixels("stride is 11, expected at least 12 bytes for 4 pixels", DevicePixels.of(1, 4, 3).withStride(11));
+    assertThrows(CapacityException.class, () -> VilaImage.of(DevicePixels.of(1, 65500, 65500)));
+    assertThrows(InvalidArgumentException.class, () -> DevicePixels.of(1, 4, 3).withKey(""));
+    assertThrows(NullPointerException.class, () -> DevicePixels.of(null, 4, 3));
+  }
+
+  private static void assertBadPixels(String message, DevicePixels pixels) {
+    assertEquals(message, assertThrows(InvalidArgumentException.class, () -> VilaImage.of(pixels)).getMessage());
+  }
+
+  /** A model on the CPU says so, whatever the pointer is. */
+  @Test
+  void theCpuTakesNoPixelsOfADevice() {
+    VilaImage image = VilaImage.of(DevicePixels.of(0x7f0000000000L, 640, 480));
+    String message =
+        "image of 640x480 pixels in the memory of a CUDA device: this model's backend reads the host's memory, "
+            + "expected pixels there, or a model of the backend tensorrt";
+    try (VilaModel model = TestData.load("vila10-clip-linear")) {
+      assertEquals(message, assertThrows(UnsupportedException.class, () -> model.generate(Prompt.of("What?", image))).getMessage());
+      assertEquals(message, assertThrows(UnsupportedException.class, () -> model.encodeImage(image)).getMessage());
+    }
   }
 }
