@@ -24,7 +24,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kUsage =
     "usage: vila_random_checkpoint NAME|DIR INTO\n"
-    "  NAME   vila1.5-3b, llama3-8b or vila-7b: the sizes of these models\n"
+    "  NAME   vila1.5-3b, llama3-8b, vila-7b or vila-13b: the sizes of these models\n"
     "  DIR    a checkpoint of bf16 safetensors files in VILA1.5's three folders\n"
     "  INTO   the folder that gets the checkpoint; one that is there already stays as it is\n";
 constexpr uint64_t kHeaderLimit = 100 << 20;

@@ -436,10 +436,10 @@ class VILA_API CheckpointReport {
 VILA_API CheckpointReport inspect_checkpoint(const std::string& path);
 
 /// The folder of a checkpoint with random weights, for measuring without a model: `model` is "vila1.5-3b", "llama3-8b"
-/// (Llama-3-VILA1.5-8B) or "vila-7b", whose sizes it has. It is written into the folder `cache_dir` (as LoadOptions::cache_dir)
-/// where it is not there yet. It runs in int8 and int4 (with LoadOptions::images_only in fp32, too): its files hold what plans read
-/// as it is, matrices are drawn at random when plans are made. Its tokenizer has an id a byte. Any thread. Throws invalid_argument
-/// for another name, io where the folder cannot be written.
+/// (Llama-3-VILA1.5-8B), "vila-7b" or "vila-13b", whose sizes it has. It is written into the folder `cache_dir` (as
+/// LoadOptions::cache_dir) where it is not there yet. It runs in int8 and int4 (with LoadOptions::images_only in fp32, too): its
+/// files hold what plans read as it is, matrices are drawn at random when plans are made. Its tokenizer has an id a byte. Any
+/// thread. Throws invalid_argument for another name, io where the folder cannot be written.
 VILA_API std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir);
 
 /// The stages of one image as numbers, for comparison with other implementations. Row-major float32.

@@ -30,11 +30,12 @@ constexpr int kFormat = 2;          // Counts up when other files are written: i
 constexpr size_t kPiece = 1 << 16;  // numbers written at once
 constexpr float kDeviation = 0.1F;  // of norms around 1 and of biases around 0
 
-Json llama(int64_t hidden, int64_t heads, int64_t kv_heads, int64_t intermediate, int64_t vocab, double theta, int64_t positions) {
-  return {{"model_type", "llama"},   {"torch_dtype", "bfloat16"},           {"hidden_size", hidden},
-          {"num_hidden_layers", 32}, {"num_attention_heads", heads},        {"num_key_value_heads", kv_heads},
-          {"vocab_size", vocab},     {"intermediate_size", intermediate},   {"rms_norm_eps", 1e-5},
-          {"rope_theta", theta},     {"max_position_embeddings", positions}};
+Json llama(int64_t layers, int64_t hidden, int64_t heads, int64_t kv_heads, int64_t intermediate, int64_t vocab, double theta,
+           int64_t positions) {
+  return {{"model_type", "llama"},       {"torch_dtype", "bfloat16"},           {"hidden_size", hidden},
+          {"num_hidden_layers", layers}, {"num_attention_heads", heads},        {"num_key_value_heads", kv_heads},
+          {"vocab_size", vocab},         {"intermediate_size", intermediate},   {"rms_norm_eps", 1e-5},
+          {"rope_theta", theta},         {"max_position_embeddings", positions}};
 }
 
 Json siglip() {
@@ -56,9 +57,10 @@ Json clip() {
 }
 
 std::vector<SyntheticModel> models() {
-  return {{"vila1.5-3b", llama(2560, 20, 20, 6912, 32000, 1e4, 4096), siglip(), "mlp_downsample", "resize"},
-          {"llama3-8b", llama(4096, 32, 8, 14336, 128256, 5e5, 8192), siglip(), "mlp_downsample", "resize"},
-          {"vila-7b", llama(4096, 32, 32, 11008, 32000, 1e4, 4096), clip(), "mlp2x_gelu", "pad"}};
+  return {{"vila1.5-3b", llama(32, 2560, 20, 20, 6912, 32000, 1e4, 4096), siglip(), "mlp_downsample", "resize"},
+          {"llama3-8b", llama(32, 4096, 32, 8, 14336, 128256, 5e5, 8192), siglip(), "mlp_downsample", "resize"},
+          {"vila-7b", llama(32, 4096, 32, 32, 11008, 32000, 1e4, 4096), clip(), "mlp2x_gelu", "pad"},
+          {"vila-13b", llama(40, 5120, 40, 40, 13824, 32000, 1e4, 4096), clip(), "mlp2x_gelu", "pad"}};
 }
 
 /// A file that is written from front to back, whose failures name it.

@@ -19,7 +19,7 @@ struct SyntheticModel {
   std::string aspect;     ///< image_aspect_ratio
 };
 
-/// "vila1.5-3b", "llama3-8b" (Llama-3-VILA1.5-8B) or "vila-7b". Throws invalid_argument for another name.
+/// "vila1.5-3b", "llama3-8b" (Llama-3-VILA1.5-8B), "vila-7b" or "vila-13b". Throws invalid_argument for another name.
 SyntheticModel synthetic_model(const std::string& name);
 
 /// Writes the checkpoint into `folder` (made if missing), the same bytes each time, with memory for one piece of a tensor. The

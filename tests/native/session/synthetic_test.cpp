@@ -25,7 +25,7 @@ namespace {
 /// A model of its kind that is small enough for a test; sizes are no multiples of a block.
 SyntheticModel small(const std::string& name) {
   SyntheticModel model = synthetic_model(name);
-  const int64_t heads = name == "vila-7b" ? 4 : 2;
+  const int64_t heads = name.starts_with("vila-") ? 4 : 2;
   model.language.update({{"hidden_size", 40 * heads},
                          {"num_hidden_layers", 3},
                          {"num_attention_heads", heads},
@@ -99,7 +99,7 @@ TEST_CASE("synthetic: drawn weights have mean 0 and deviation 1/sqrt(inputs), an
 }
 
 TEST_CASE("synthetic: a model generates the same ids in every copy of it") {
-  for (const std::string name : {"vila1.5-3b", "llama3-8b", "vila-7b"}) {
+  for (const std::string name : {"vila1.5-3b", "llama3-8b", "vila-7b", "vila-13b"}) {
     for (const std::string precision : {"int8", "int4"}) {
       CAPTURE(name);
       CAPTURE(precision);
@@ -213,7 +213,7 @@ TEST_CASE("synthetic: the cache has one folder a model, written once") {
 TEST_CASE("synthetic: an unknown model and a folder that cannot be made") {
   const TempDir dir;
   CHECK(error_of([&] { synthetic_checkpoint("vila9", dir.path().string()); }) ==
-        "1:synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b");
+        "1:synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b, vila-13b");
   write_file(dir / "file", "");
   CHECK(error_of([&] { write_synthetic(small("vila-7b"), (dir / "file").string()); }) ==
         "3:" + (dir / "file/llm").string() + ": cannot be made: Not a directory");

@@ -126,7 +126,7 @@ public final class Vila {
    * The folder of a checkpoint with random weights, for measuring without a model. It is written into the cache where it is not there
    * yet. It runs in int8 and int4: linear layers are drawn at random when its plans are made. Its tokenizer has an id a byte.
    *
-   * @param model whose sizes it has: vila1.5-3b, llama3-8b (Llama-3-VILA1.5-8B) or vila-7b
+   * @param model whose sizes it has: vila1.5-3b, llama3-8b (Llama-3-VILA1.5-8B), vila-7b or vila-13b
    * @param options whose cache folder is taken
    * @return the checkpoint's folder
    * @throws InvalidArgumentException for another name

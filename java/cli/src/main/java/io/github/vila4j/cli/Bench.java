@@ -46,8 +46,8 @@ final class Bench extends BaseCommand {
       names = "--synthetic",
       paramLabel = "NAME",
       description =
-          "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b or vila-7b, for --precision int8 or int4; "
-              + "written into the cache once.")
+          "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b, vila-7b or vila-13b, for --precision int8 or "
+              + "int4; written into the cache once.")
   private String synthetic;
 
   @Option(

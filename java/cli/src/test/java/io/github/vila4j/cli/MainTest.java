@@ -74,7 +74,7 @@ class MainTest {
     Run.fails(2, "--runs 0 --tokens 64: expected at least 1 of each", "bench", "--model", Run.CLIP, "--runs", "0");
     Run.fails(2, "--model and --synthetic leave each other out", "bench", "--model", Run.CLIP, "--synthetic", "vila1.5-3b");
     Run.fails(
-        2, "synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b", "bench", "--synthetic", "vila9");
+        2, "synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b, vila-13b", "bench", "--synthetic", "vila9");
     assertEquals("'vila4j resize --help' tells how to use it", Run.of("resize", "a.png", "b.png").err().lines().toList().get(1));
   }
 
