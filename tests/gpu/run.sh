@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# On a machine with a GPU: the tests that need one, then the benchmarks. README.md has the commands.
+# On a machine with a GPU: first answers, the benchmarks, and the tests that need a GPU. README.md has the commands.
 set -u
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 
@@ -11,24 +11,33 @@ usage: tests/gpu/run.sh [--kit DIR | --parts DIR] [--work DIR] [--out DIR] [--ba
 
 Without stages, all of them in this order. A stage that is done (its .md file is in OUT) is not run again.
 
-  machine     what the machine has: driver, devices, libraries
-  kernels     the tests of the CUDA kernels
-  contract    the contract of every backend, on TensorRT, in fp32, fp16, bf16, fp8 and int8
-  small       the benchmark on the small checkpoints of tests/data
-  attention   the attention kernel against copying memory
-  8b-fp16     the benchmark on random weights of Llama-3-VILA1.5-8B (16 GB on disk), in fp16
-  8b-int4     the same in int4
-  8b-plugin   the same in fp16, with the attention plugin in decode plans
-  8b-steps    the same in fp16, without CUDA graphs
-  3b-fp16     the benchmark on random weights of VILA1.5-3B (6 GB on disk), in fp16
-  3b-int4     the same in int4
+  machine           what the machine has: driver, devices, libraries
+  peaks             copy bandwidth and bf16 matrix peak (PyTorch)
+  probe-build       does TensorRT build a plan, with all its builder resources, with the PTX one alone, under this GPU's name, too
+  probe-int4        decode steps of four 8B layers in int4 against fp16
+  8b-fp16           the benchmark on random weights of Llama-3-VILA1.5-8B (16 GB on disk), in fp16
+  8b-int4           the same in int4
+  8b-pytorch        PyTorch on the same shapes (transformers, SDPA, static cache, torch.compile)
+  probe-attention   which attention is right and how fast: mask, mask in fp32, lengths, plugin; fp16, bf16; 512, 4k, 16k rows
+  probe-load        a larger cache while a sequence grows; loading plans with and without weights
+  kernels           the tests of the CUDA kernels
+  contract          the contract of every backend, on TensorRT, in fp32, fp16, bf16, fp8 and int8
+  small             the benchmark on the small checkpoints of tests/data
+  attention         the attention kernel against copying memory
+  3b-fp16, 3b-int4, 3b-pytorch         VILA1.5-3B (6 GB on disk)
+  8b-fp8, 3b-fp8                       the benchmark in fp8
+  8b-plugin, 8b-steps                  8B in fp16 with the attention plugin in decode plans; without CUDA graphs
+  13b-fp16, 13b-fp8, 13b-int4, 13b-pytorch   VILA-13B (26 GB on disk)
+
+Stages of PyTorch say SKIPPED, and fail nothing, where python3 has no torch or transformers. Whatever has run, comparison.md and
+comparison.json lay vila4j's figures beside PyTorch's and the GPU's limits.
 
   --kit DIR        what prepare.sh gathered (build/gpu/kit; gathered first where it is absent)
   --parts DIR      packed by prepare.sh --parts: joined and unpacked into WORK first, where that is not done
   --work DIR       where checkpoints and plans are kept (build/gpu/work)
   --out DIR        where results go ($OUT, else build/gpu/out)
   --backend NAME   of the benchmarks (tensorrt); onnxruntime measures this machine's CPU
-  --context N      most positions with the large models (2048): prefill and decode plans are built for 512, 1024, ... of them
+  --context N      most positions with the large models (4352): prefill and decode plans are built for 512, 1024, ... of them
   --limit SECONDS  most time of a stage (480)
 
 VILA_CUDA and VILA_TENSORRT, where they are set, name other libraries than the kit's.
@@ -42,9 +51,11 @@ fail() {
   exit 1
 }
 
-kit= parts= work=$root/build/gpu/work out=${OUT:-$root/build/gpu/out} backend=tensorrt context=2048 limit=480
+layers=(--like llama3-8b --layers 4) # of the probe
+kit= parts= work=$root/build/gpu/work out=${OUT:-$root/build/gpu/out} backend=tensorrt context=4352 limit=480
 stages=()
-all=(machine kernels contract small attention 8b-fp16 8b-int4 8b-plugin 8b-steps 3b-fp16 3b-int4)
+all=(machine peaks probe-build probe-int4 8b-fp16 8b-int4 8b-pytorch probe-attention probe-load kernels contract small attention
+  3b-fp16 3b-int4 3b-pytorch 8b-fp8 3b-fp8 8b-plugin 8b-steps 13b-fp16 13b-fp8 13b-int4 13b-pytorch)
 while [ $# -gt 0 ]; do
   case $1 in
     --kit | --parts | --work | --out | --backend | --context | --limit)
@@ -143,8 +154,79 @@ attention() { quoted "The attention kernel" "$kit/bin/bench_cuda_attention"; }
 sized() {
   "$kit/bin/vila_random_checkpoint" "$2" "$work/random-$2" >&2 || return
   bench "$1" --title "Random weights of $2, $3" --model "$work/random-$2" --precision "$3" --context "$context" \
-    --prefill "256,1024,$((context - 100))" --decode-at "300,$((context - 100))"
+    --prefill 256,1024,4096 --decode-at 300,2000
 }
+
+# pytorch ARGUMENT...: compare_pytorch.py for this stage, which goes on where an earlier run was ended.
+pytorch() {
+  local status=0
+  command -v python3 >/dev/null || skip "there is no python3"
+  python3 "$root/tests/gpu/compare_pytorch.py" "$@" --out "$work/$name" 2>"$work/$name.log" || status=$?
+  grep -v '^SKIPPED' "$work/$name.log" >&2
+  [ "$status" != 3 ] || skip "$(sed -n 's/^SKIPPED: //p' "$work/$name.log")"
+  [ "$status" = 0 ] || return "$status"
+  cp "$work/$name.json" "$out/$name.json"
+  cat "$work/$name.md"
+}
+
+# skip REASON: ends the stage; it is neither done nor failed.
+skip() {
+  printf '### %s\n\nSKIPPED: %s\n\n' "$name" "$1"
+  exit 3
+}
+
+# probe TITLE OUT QUESTION OPTION...: the probe on a few layers, whose answers are kept in OUT/OUT.json.
+probe() {
+  local title=$1 file=$2
+  shift 2
+  if [ ! -e "$work/layers" ]; then
+    rm -rf "$work/layers.holes"
+    "$kit/bin/vila_gpu_probe" --write "$work/layers.holes" "${layers[@]}" || return
+    "$kit/bin/vila_random_checkpoint" "$work/layers.holes" "$work/layers" >&2 || return
+  fi
+  printf '### %s\n\n' "$title"
+  "$kit/bin/vila_gpu_probe" --model "$work/layers" --cache-dir "$work/cache" --out "$work/$file" "$@" || return
+  cp "$work/$file.json" "$out/$file.json"
+  cat "$work/$file.md"
+  printf '\n'
+}
+
+# The folder of TensorRT with the PTX builder resource alone, and with further names for it.
+ptx_only() {
+  local into=$1 name ptx
+  shift
+  rm -rf "$into"
+  mkdir -p "$into"
+  for name in "$VILA_TENSORRT"/libnvinfer.so.11* "$VILA_TENSORRT"/libnvonnxparser.so.11* \
+    "$VILA_TENSORRT"/libnvinfer_builder_resource_ptx.so*; do
+    [ ! -e "$name" ] || ln "$(readlink -f "$name")" "$into/$(basename "$name")" 2>/dev/null || cp -L "$name" "$into/"
+  done
+  ptx=$(cd "$into" && ls libnvinfer_builder_resource_ptx.so* 2>/dev/null | head -n 1)
+  [ -n "$ptx" ] || return 1
+  for name in "$@"; do ln "$into/$ptx" "$into/${ptx/_ptx./_$name.}"; done
+}
+
+probe-build() {
+  local status=0 sm
+  probe "Building a plan: TensorRT as it is" probe-build build || status=1
+  [ -n "${VILA_TENSORRT:-}" ] || return $status
+  sm=sm$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)
+  if ptx_only "$work/tensorrt-ptx"; then
+    VILA_TENSORRT=$work/tensorrt-ptx LD_LIBRARY_PATH=$work/tensorrt-ptx:$LD_LIBRARY_PATH \
+      probe "… with the PTX builder resource alone" probe-build build || status=1
+    ptx_only "$work/tensorrt-$sm" "$sm"
+    VILA_TENSORRT=$work/tensorrt-$sm LD_LIBRARY_PATH=$work/tensorrt-$sm:$LD_LIBRARY_PATH \
+      probe "… and under the name of $sm, too" probe-build build || status=1
+  else
+    printf 'There is no PTX builder resource in %s.\n\n' "$VILA_TENSORRT"
+  fi
+  return $status
+}
+
+probe-int4() { probe "Four layers in int4 against fp16" probe-int4 int4; }
+probe-attention() { probe "Attention: variants" probe-attention attention; }
+probe-load() { probe "Larger caches; loading plans" probe-load bucket load; }
+peaks() { pytorch peaks; }
 
 # bench FILE OPTION...: its table on stdout, its numbers in OUT/FILE.json, the GPU's most memory below.
 bench() {
@@ -166,12 +248,14 @@ bench() {
 
 stage() {
   case $1 in
-    8b-fp16) sized "$1" llama3-8b fp16 ;;
-    8b-int4) sized "$1" llama3-8b int4 ;;
+    8b-pytorch) pytorch measure --model llama3-8b ;;
+    3b-pytorch) pytorch measure --model vila1.5-3b ;;
+    13b-pytorch) pytorch measure --model vila-13b ;;
     8b-plugin) VILA_ATTENTION_PLUGIN=1 sized "$1" llama3-8b fp16 ;;
     8b-steps) VILA_CUDA_GRAPH=0 sized "$1" llama3-8b fp16 ;;
-    3b-fp16) sized "$1" vila1.5-3b fp16 ;;
-    3b-int4) sized "$1" vila1.5-3b int4 ;;
+    8b-*) sized "$1" llama3-8b "${1#*-}" ;;
+    3b-*) sized "$1" vila1.5-3b "${1#*-}" ;;
+    13b-*) sized "$1" vila-13b "${1#*-}" ;;
     *) "$1" ;;
   esac
 }
@@ -195,20 +279,30 @@ for name in "${stages[@]}"; do
   if kill -0 $pid 2>/dev/null; then
     kill -- -$pid
     wait $pid 2>/dev/null
+    [ ! -e "$work/$name.json" ] || cp "$work/$name.json" "$out/$name.json" # what it has found so far
     say "$name: ended after $limit s; what it finished (plans, checkpoints) is kept, so that running it again goes on"
     failed+=("$name")
-  elif wait $pid; then
+  elif
+    status=0
+    wait $pid || status=$?
+    [ "$status" = 0 ]
+  then
     mv "$out/$name.unfinished.md" "$out/$name.md"
     say "$name: done in $((SECONDS - started)) s"
+  elif [ "$status" = 3 ]; then
+    say "$name: $(grep '^SKIPPED: ' "$out/$name.unfinished.md")"
   else
     say "$name: FAILED, see $out/$name.unfinished.md"
     failed+=("$name")
   fi
 done
 
+if command -v python3 >/dev/null; then python3 "$root/tests/gpu/compare_pytorch.py" join "$out" || failed+=(comparison); fi
+
 # One document and one file of numbers of all that is there.
 {
   printf '# On a GPU\n\n'
+  [ ! -e "$out/comparison.md" ] || sed 's/^#/##/' "$out/comparison.md"
   for name in "${all[@]}"; do [ ! -e "$out/$name.md" ] || cat "$out/$name.md"; done
 } >"$out/results.md"
 {

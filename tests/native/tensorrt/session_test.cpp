@@ -64,18 +64,11 @@ void run(const vila::testing::Subject& subject) {
 }  // namespace
 
 // Against the fp32 goldens 16 bits and 8 bits may cost what tests/data/README.md says of bf16.
-<<<<<<< HEAD
 TEST_CASE("TensorRT, fp32") { run({"tensorrt", "fp32", 2e-2, 5e-2, true}); }
 TEST_CASE("TensorRT, fp16") { run({"tensorrt", "fp16", 0.1, 0.3, true}); }
 TEST_CASE("TensorRT, bf16") { run({"tensorrt", "bf16", 0.5, 1.5, true}); }
 TEST_CASE("TensorRT, fp8") { run({"tensorrt", "fp8", 0.5, 1.5, true}); }
 TEST_CASE("TensorRT, int8") { run({"tensorrt", "int8", 0.5, 1.5, true}); }
-=======
-TEST_CASE("TensorRT, fp32") { run({"tensorrt", "fp32", 2e-2, 5e-2}); }
-TEST_CASE("TensorRT, fp16") { run({"tensorrt", "fp16", 0.1, 0.3}); }
-TEST_CASE("TensorRT, bf16") { run({"tensorrt", "bf16", 0.5, 1.5}); }
-TEST_CASE("TensorRT, fp8") { run({"tensorrt", "fp8", 0.5, 1.5}); }
-TEST_CASE("TensorRT, int8") { run({"tensorrt", "int8", 0.5, 1.5}); }
 
 TEST_CASE("TensorRT, images whose pixels are on the device: the pixels and the answers of the host's") {
   using namespace vila;           // NOLINT
@@ -110,4 +103,3 @@ TEST_CASE("TensorRT, images whose pixels are on the device: the pixels and the a
     CHECK(error_of([&] { model.encode_image(nowhere); }).starts_with("1:image begins at 0x"));
   }
 }
->>>>>>> 853f610 (Images on the device: resized there by the kernels, and a caller's pixels read where they lie)
