@@ -315,7 +315,7 @@ def nearest(figures, pattern, wanted):
 
 def decode_ms(figures, at, batch):
     """The positions and milliseconds of a step of `batch` requests behind about `at` positions; None where not measured."""
-    joined = nearest(figures, rf"decode_at_(\d+)_batch_{batch}_ms", at)
+    joined = nearest(figures, rf"requests_{batch}_at_(\d+)_ms", at)
     if joined or batch > 1:
         return joined
     return nearest(figures, r"decode_at_(\d+)_ms", at)

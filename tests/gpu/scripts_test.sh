@@ -60,7 +60,7 @@ if command -v python3 >/dev/null; then
   mkdir -p "$joined"
   echo '{"device": "none", "torch": "0", "copy_gb_per_second": 4000.0, "bf16_tflops": 800.0}' >"$joined/peaks.json"
   echo '{"decode_at_300_ms": 5.0, "prefill_1024_tflops": 400.0, "image_ms": 3.0, "first_token_ms": 20.0}' >"$joined/8b-fp16.json"
-  echo '{"decode_at_300_ms": 2.0, "decode_at_2010_batch_4_ms": 8.0}' >"$joined/8b-int4.json"
+  echo '{"decode_at_300_ms": 2.0, "requests_4_at_2010_ms": 8.0}' >"$joined/8b-int4.json"
   echo '{"decode_at_300_batch_1_ms": 10.0, "prefill_1024_tflops": 200.0, "image_ms": 6.0}' >"$joined/8b-pytorch.json"
   check python3 "$here/compare_pytorch.py" join "$joined"
   check grep -qF '| decode behind 300, batch 1, ms | 5 (2.00 x, 75 %) |  |  | 2 (5.00 x, 60 %) | 10 |' "$joined/comparison.md"
