@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How close the quantised products come to what this machine can do: bytes of weights per second for one row (a decode step)
+// How close our products come to what this machine can do: bytes of weights per second for one row (a decode step)
 // against reading memory, operations per second for several rows (a joined step of so many requests, a prompt), also as multiples of
 // those of one row. Usage: bench_kernels [threads] [kernel]
 #include <algorithm>
@@ -10,9 +10,11 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "kernels/bf16_product.h"
 #include "kernels/product.h"
 
 using namespace vila::kernels;  // NOLINT
@@ -43,6 +45,44 @@ double seconds(int threads, const std::function<void(int)>& work) {
 }
 
 volatile uint64_t sink = 0;
+
+/// The same of products with bfloat16 weights, which lie as a checkpoint stores them.
+void bench_bf16(int threads, const std::string& kernel, double bandwidth) {
+  constexpr int64_t kOutputs = 6912, kInputs = 2560;
+  constexpr int kMatrices = 8;
+  constexpr size_t kBytes = kOutputs * kInputs * sizeof(uint16_t);
+  std::vector<Memory> weights;
+  for (int i = 0; i < kMatrices; ++i) {
+    weights.push_back(allocate(kBytes));
+    std::memset(weights.back().get(), 0x3C, kBytes);
+  }
+  for (const Bf16Product& product : bf16_products()) {
+    if (!kernel.empty() && kernel != product.name) continue;
+    double one = 0;
+    for (const int64_t rows : {1, 2, 4, 6, 8, 32, 64, 256}) {
+      if (std::string(product.name) == "portable" && rows > 4) continue;
+      const std::vector<float> x(static_cast<size_t>(rows * kInputs), 1.5F);
+      std::vector<float> y(static_cast<size_t>(rows * kOutputs));
+      const Memory prepared = allocate(product.row_bytes(kInputs) * static_cast<size_t>(rows));
+      for (int64_t row = 0; row < rows; ++row) product.prepare(x.data(), row, kInputs, prepared.get());
+      std::vector<Memory> scratch;
+      for (int t = 0; t < threads; ++t) scratch.push_back(allocate(product.scratch_bytes));
+      const int used = rows >= 32 ? 2 : kMatrices;
+      const double time = seconds(threads, [&](int t) {
+        const int64_t panels = kOutputs / kBf16Panel, from = panels * t / threads, to = panels * (t + 1) / threads;
+        for (int i = 0; i < used; ++i) {
+          product.multiply({kOutputs, kInputs, weights[static_cast<size_t>(i)].get()}, prepared.get(), rows, from * kBf16Panel,
+                           to * kBf16Panel, y.data(), kOutputs, scratch[static_cast<size_t>(t)].get());
+        }
+      });
+      const double bytes = static_cast<double>(kBytes) * used / time;
+      const double operations = 2.0 * static_cast<double>(kOutputs * kInputs * rows) * used / time;
+      if (rows == 1) one = operations;
+      std::printf("| %s | bf16 | %lld | %.1f | %.0f %% | %.0f | %.2f |\n", product.name, static_cast<long long>(rows), bytes / 1e9,
+                  100 * bytes / bandwidth, operations / 1e9, operations / one);
+    }
+  }
+}
 
 }  // namespace
 
@@ -104,5 +144,6 @@ int main(int count, char** arguments) {
       }
     }
   }
+  bench_bf16(threads, count > 2 ? arguments[2] : "", bandwidth);
   return 0;
 }

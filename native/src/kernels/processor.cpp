@@ -15,10 +15,12 @@ bool has_avx512() {
 }
 
 bool has_avx512vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool has_avx512bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
 bool has_avx512vnni() { return false; }
+bool has_avx512bf16() { return false; }
 #endif
 
 }  // namespace vila::kernels
