@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/awq.h"
+#include "common/paging.h"
 #include "graph/weights_file.h"
 
 namespace vila::graph {
@@ -94,9 +95,16 @@ std::vector<Part> parts_of(const Source& source, bool corrections) {
   return parts;
 }
 
+/// What a piece has read stays in memory no longer than the piece is made.
+void leave(const Source& source) {
+  for (const TensorRef* tensor : {source.codes, source.scales, source.zeros}) drop_pages(tensor->data(), tensor->bytes);
+}
+
 /// Whether the layer's zeros are none of MatMulNBits' integers.
 bool has_corrections(const Source& source) {
-  return !zeros_of(unpack_awq_scales(source.layout, *source.scales, *source.zeros)).corrections.empty();
+  const bool any = !zeros_of(unpack_awq_scales(source.layout, *source.scales, *source.zeros)).corrections.empty();
+  leave(source);
+  return any;
 }
 
 /// The same without a look at the weights.
@@ -129,6 +137,7 @@ WeightsPieces packed_pieces(const LanguageSpec& spec, const TensorStore& tensors
             write_tensor(scales.scales);
             write_tensor(packed_points(zeros.points, source.layout.out, source.layout.groups()));
             if (!zeros.corrections.empty()) write_tensor(zeros.corrections);
+            leave(source);
           }};
 }
 

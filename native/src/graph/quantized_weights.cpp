@@ -7,6 +7,7 @@
 #include "checkpoint/awq.h"
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/paging.h"
 #include "common/random.h"
 #include "graph/row_panels.h"
 
@@ -33,6 +34,8 @@ class Rows {
   };
   /// Packs row `n`.
   virtual void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const = 0;
+  /// Rows [first, last) are not read again.
+  virtual void leave(int64_t first, int64_t last) const = 0;
 };
 
 /// Float weights, which are rounded.
@@ -40,13 +43,17 @@ class FloatRows : public Rows {
  public:
   explicit FloatRows(const TensorRef& matrix) : matrix_(matrix) {}
   void put(const PackedShape& shape, int64_t n, Room& room, uint8_t* packed) const override {
-    const size_t row_bytes = room.weights.size() * size_of(matrix_.dtype);
-    to_f32(matrix_.dtype, matrix_.data() + static_cast<size_t>(n) * row_bytes, room.weights.data(), room.weights.size());
+    to_f32(matrix_.dtype, row(n), room.weights.data(), room.weights.size());
     kernels::quantize_row(shape, room.weights.data(), room.q.data(), room.scales.data());
     kernels::pack_row(shape, n, {room.q.data(), room.scales.data()}, packed);
   }
+  void leave(int64_t first, int64_t last) const override { drop_pages(row(first), static_cast<size_t>(row(last) - row(first))); }
 
  private:
+  const uint8_t* row(int64_t n) const {
+    return matrix_.data() + static_cast<size_t>(n * matrix_.shape[1]) * size_of(matrix_.dtype);
+  }
+
   const TensorRef& matrix_;
 };
 
@@ -56,6 +63,7 @@ class CodedRows : public Rows {
   CodedRows(const AwqLayout& layout, const TensorRef& codes, const TensorRef& scales, const TensorRef& zeros)
       : codes_(unpack_awq_codes(layout, codes)) {
     AwqScales stored = unpack_awq_scales(layout, scales, zeros);
+    for (const TensorRef* read : {&codes, &scales, &zeros}) drop_pages(read->data(), read->bytes);
     scales_ = halves(stored.scales, "scale");
     offsets_ = halves(stored.scaled_zeros, "scaled zero");
     points_ = std::move(stored.zeros);
@@ -72,6 +80,7 @@ class CodedRows : public Rows {
                        offsets_.empty() ? nullptr : offsets_.data() + first},
                       packed);
   }
+  void leave(int64_t /*first*/, int64_t /*last*/) const override {}
 
  private:
   static std::vector<uint16_t> halves(const std::vector<float>& values, const char* what) {
@@ -94,6 +103,7 @@ void pack(const Rows& rows, const PackedShape& shape, uint8_t* packed) {
   for_each_panel(shape.n, kernels::kLanes, [&](int64_t first, int64_t last) {
     Rows::Room room(shape);
     for (int64_t n = first; n < last; ++n) rows.put(shape, n, room, packed);
+    rows.leave(first, last);
   });
 }
 

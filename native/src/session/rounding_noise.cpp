@@ -12,6 +12,7 @@
 #include "checkpoint/needed_tensors.h"
 #include "checkpoint/tensor_names.h"
 #include "common/error.h"
+#include "common/paging.h"
 #include "common/random.h"
 #include "graph/rope_table.h"
 #include "graph/row_panels.h"
@@ -158,6 +159,7 @@ class Probe {
         product.multiply({shape, packed.data()}, {result.count, padded, to.q, to.scales, to.sums}, 0, shape.panels(),
                          result.values.data() + first, layer.out, scratch.data());
       }
+      drop_pages(matrix.data() + static_cast<size_t>(first) * row_bytes, static_cast<size_t>(last - first) * row_bytes);
     });
     if (layer.bias) {
       const std::vector<float> bias = tensors_.get(layer.name + ".bias", {layer.out}).to_float();

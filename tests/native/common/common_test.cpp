@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
+#include <fstream>
 
 #include "common/dtype.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mapped_file.h"
+#include "common/paging.h"
 #include "common/rounding.h"
 #include "common/utf8.h"
 #include "support/npy.h"
@@ -115,6 +120,29 @@ TEST_CASE("JSON: messages name file, key, found and expected") {
   CHECK(error_of([&] { object.integer("s", 6, 10); }) == "4:f.json: s is \"x\", expected an integer from 6 to 10");
   CHECK(error_of([&] { object.object("o").string("k"); }) == "4:f.json: o: k is missing, expected a string");
   CHECK(error_of([&] { object.numbers("l", 3); }) == "4:f.json: l is [1,2], expected a list of 3 numbers");
+}
+
+TEST_CASE("paging: pages that are dropped leave memory, and are read again") {
+  const TempDir dir;
+  constexpr size_t kBytes = size_t{64} << 20;
+  std::string content(kBytes, '\0');
+  for (size_t i = 0; i < kBytes; i += 1000) content[i] = static_cast<char>(i >> 10);
+  write_file(dir / "file", content);
+  const auto file = MappedFile::open((dir / "file").string());
+  const auto held = [] {  // of files, in bytes
+    size_t total = 0, resident = 0, of_files = 0;
+    std::ifstream("/proc/self/statm") >> total >> resident >> of_files;
+    return of_files * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  };
+  const auto same = [&] { return std::equal(content.begin(), content.end(), reinterpret_cast<const char*>(file->data())); };
+  const size_t before = held();
+  CHECK(same());
+  CHECK(held() > before + kBytes / 2);
+  drop_pages(file->data() + 1, kBytes - 1);
+  CHECK(held() < before + kBytes / 2);
+  CHECK(same());
+  drop_pages(file->data(), 0);
+  CHECK(held() > before + kBytes / 2);
 }
 
 TEST_CASE("files: mapped and read, with errors that name them") {
