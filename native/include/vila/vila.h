@@ -107,6 +107,9 @@ VILA_API std::vector<Check> doctor();
 /// quantised plans could reach at best, not a figure of the processor's maker. Throws invalid_argument for other threads.
 VILA_API double int8_peak(int32_t threads);
 
+/// The same of vila4j's products with weights in bfloat16: what plans in bf16 could reach at best.
+VILA_API double bf16_peak(int32_t threads);
+
 /// Where to find the ONNX Runtime shared library; empty goes back to the default search: the environment variable
 /// VILA_ONNXRUNTIME, the folder of this library, then the system's search path. Takes effect before the first Model is loaded.
 VILA_API void set_onnxruntime_path(const std::string& path);
@@ -356,16 +359,18 @@ class VILA_API TokenListener {
 class VILA_API LoadOptions {
  public:
   std::string backend = "auto";       ///< "auto", "onnxruntime", or "tensorrt": a CUDA device, with libvila_cuda.so and TensorRT 11
-  /// "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the
-  /// decoder's blocks in 4 bits, but for layers that this would harm), or "default": the first of these whose weights take at most
-  /// 0.6 of the memory, or int4. Quantised weights are written once. For tensorrt "fp32", "fp16", "bf16", "fp8", "int8", "int4"; its
-  /// default is the checkpoint's type.
+  /// "fp32", "bf16" (weights of linear layers in bfloat16, read from the checkpoint's own files where these have that type, else
+  /// rounded and written once; what enters them rounded to it where the processor multiplies bfloat16; the KV cache in fp16),
+  /// "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the same, the decoder's blocks
+  /// in 4 bits, but for layers that this would harm), or "default": the first of these whose weights take at most 0.6 of the
+  /// memory, or int4. Quantised weights are written once. For tensorrt "fp32", "fp16", "bf16", "fp8", "int8", "int4"; its default
+  /// is the checkpoint's type.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.
-  /// Those at once share each decode step (int8 and int4, and on tensorrt; in fp32 on the CPU they take turns), and each holds its
+  /// Those at once share each decode step (bf16, int8 and int4, and on tensorrt; in fp32 on the CPU they take turns), and each holds its
   /// session's KV cache.
   int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
@@ -386,7 +391,7 @@ class VILA_API ModelInfo {
   std::string prompt_template;
   std::string preprocessing;
   std::string weight_dtype;           ///< of the checkpoint: "bf16", "fp16", "fp32", "awq int4, group 128"
-  std::string precision;              ///< of the plans: "fp32", "int4, 19 of 56 layers int8", "fp32, weights int4 group 128"
+  std::string precision;              ///< of the plans: "bf16", "int4, 19 of 56 layers int8", "bf16, weights int4 group 128"
   std::string backend;                ///< "onnxruntime 1.28.0"
   int32_t tokens_per_image = 0;       ///< of an image as one square
   bool tiles = false;                 ///< whether an image that is alone in its prompt is cut into tiles
@@ -437,7 +442,7 @@ VILA_API CheckpointReport inspect_checkpoint(const std::string& path);
 
 /// The folder of a checkpoint with random weights, for measuring without a model: `model` is "vila1.5-3b", "llama3-8b"
 /// (Llama-3-VILA1.5-8B), "vila-7b" or "vila-13b", whose sizes it has. It is written into the folder `cache_dir` (as
-/// LoadOptions::cache_dir) where it is not there yet. It runs in int8 and int4 (with LoadOptions::images_only in fp32, too): its
+/// LoadOptions::cache_dir) where it is not there yet. It runs in bf16, int8 and int4 (with LoadOptions::images_only in fp32, too): its
 /// files hold what plans read as it is, matrices are drawn at random when plans are made. Its tokenizer has an id a byte. Any
 /// thread. Throws invalid_argument for another name, io where the folder cannot be written.
 VILA_API std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir);

@@ -46,8 +46,11 @@ struct BuildOptions {
   DType cache = DType::f32;
   /// cpu: where the linear layers' weights come from instead of the checkpoint; null: the checkpoint.
   const QuantizedWeights* quantized = nullptr;
-  /// Where their "<layer>.weight" lie instead, unquantised; null: with the checkpoint's other tensors.
+  /// Where a layer's "<layer>.weight" lies that is not among the checkpoint's tensors as plans read it; null: all are.
   const TensorStore* matrices = nullptr;
+  /// cpu: products read unquantised matrices in bf16, as they lie, instead of their being widened to fp32 while a plan is loaded.
+  /// All of them must be in bf16 then.
+  bool bf16_matrices = false;
   /// Receives the linear layers that the graph has, in order, and for the language model first the embedding table that its inputs
   /// come from; may be null.
   std::vector<LinearUse>* uses = nullptr;

@@ -23,7 +23,8 @@ Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
 
 }  // namespace
 
-CpuDialect::CpuDialect(const std::string& graph_name) : Dialect(graph_name, DType::f32) {
+CpuDialect::CpuDialect(const std::string& graph_name, bool bf16_matrices)
+    : Dialect(graph_name, DType::f32), bf16_matrices_(bf16_matrices) {
   import("", kOpset);
   import(kMicrosoft, 1);
   import(names::kVila, 1);
@@ -51,8 +52,14 @@ Value CpuDialect::weight(const TensorRef& tensor) {
 }
 
 Value CpuDialect::linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) {
-  std::vector<Value> inputs{x, weight(matrix)};
+  std::vector<Value> inputs{x, bf16_matrices_ ? stored(matrix) : weight(matrix)};
   if (bias != nullptr) inputs.push_back(weight(*bias));
+  if (bf16_matrices_) {
+    if (matrix.dtype != DType::bf16) {
+      fail(ErrorCode::internal, "graph: ", matrix.name, " is ", name_of(matrix.dtype), ", expected bf16");
+    }
+    return node(names::kBf16Linear, inputs, {}, names::kVila);
+  }
   return node("Gemm", inputs, {{"transB", int64_t{1}}});
 }
 

@@ -11,13 +11,16 @@ namespace vila::graph {
 /// Linear layers are Gemm with transB on the [out, in] tensor as it lies in the file: ONNX Runtime packs it once while loading, and
 /// no transposed copy exists. Weights of 16 bits pass through a Cast that ONNX Runtime folds while loading. Packed layers are
 /// MatMulNBits, computed in float32; what their integer zero points leave over is a product of block sums of x with the corrections.
-/// Quantised layers, and attention over an fp16 cache, are operators of our own (plan/onnxruntime/custom_ops.h).
+/// Quantised layers, those that keep bf16 weights, and attention over an fp16 cache are operators of our own
+/// (plan/onnxruntime/custom_ops.h).
 class CpuDialect final : public Dialect {
  public:
-  explicit CpuDialect(const std::string& graph_name);
+  /// `bf16_matrices`: see BuildOptions.
+  explicit CpuDialect(const std::string& graph_name, bool bf16_matrices = false);
 
   Value activate(const Value& x, Activation activation) override;
   Value weight(const TensorRef& tensor) override;
+  /// Throws internal for another matrix than bf16 where all should be.
   Value linear(const Value& x, const TensorRef& matrix, const TensorRef* bias) override;
   Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) override;
   Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) override;
@@ -45,6 +48,7 @@ class CpuDialect final : public Dialect {
   /// Rows [batch*T, channels] as [batch, T, channels].
   Value sequences(const Value& rows);
 
+  const bool bf16_matrices_;
   std::map<std::string, Value> widened_;  ///< tensor name to its float32 value
   std::map<std::pair<Value, int64_t>, Value> block_sums_;  ///< by rows and block
   DecoderShape decoder_;

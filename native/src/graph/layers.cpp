@@ -14,7 +14,7 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
       if (options.compute != DType::f32) {
         fail(ErrorCode::unsupported, "graph ", graph_name, ": the CPU dialect computes in fp32, found ", name_of(options.compute));
       }
-      return std::make_unique<CpuDialect>(graph_name);
+      return std::make_unique<CpuDialect>(graph_name, options.bf16_matrices);
     case DialectKind::tensorrt:
       if (options.hidden_states) {
         fail(ErrorCode::unsupported, "graph ", graph_name, ": hidden states are an output of the CPU dialect alone");
@@ -31,8 +31,9 @@ Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64
   if (qdq != nullptr && qdq->contains(layer)) return dialect_.linear(x, qdq->get(layer, out, in), added);
   if (options_.quantized != nullptr) return dialect_.linear(x, options_.quantized->get(layer, out, in), added);
   if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
-  const TensorStore& matrices = options_.matrices != nullptr ? *options_.matrices : tensors_;
-  return dialect_.linear(x, matrices.get(layer + ".weight", {out, in}), added);
+  const std::string weight = layer + ".weight";
+  const bool elsewhere = options_.matrices != nullptr && options_.matrices->contains(weight);
+  return dialect_.linear(x, (elsewhere ? *options_.matrices : tensors_).get(weight, {out, in}), added);
 }
 
 Value Layers::layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {

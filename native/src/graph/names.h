@@ -26,6 +26,7 @@ inline std::string present_value(int64_t i) { return "present_value." + std::to_
 
 /// Domain of vila4j's own operators, and namespace of its TensorRT plugins.
 inline constexpr const char* kVila = "vila";
+inline constexpr const char* kBf16Linear = "Bf16Linear";            ///< plan/onnxruntime/custom_ops.h
 inline constexpr const char* kDecodeAttention = "DecodeAttention";  ///< tensorrt_dialect.h
 inline constexpr const char* kPluginVersion = "1";
 

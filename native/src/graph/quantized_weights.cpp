@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/quantized_weights.h"
 
-#include <bit>
 #include <cmath>
 
 #include "checkpoint/awq.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/paging.h"
-#include "common/random.h"
 #include "graph/row_panels.h"
 
 namespace vila::graph {
@@ -171,26 +169,6 @@ WeightsPieces random_pieces(const std::vector<QuantizedLayer>& layers) {
   return pieces_of(layers, [](const QuantizedLayer& layer, std::vector<uint8_t>& packed) {
     kernels::draw_weights(layer.shape, Hasher().text(layer.name).finish().low, packed.data());
   });
-}
-
-WeightsPieces random_matrices(const std::vector<LinearUse>& layers) {
-  const auto elements = [](const LinearUse& layer) { return static_cast<size_t>(layer.out * layer.in); };
-  WeightsHeader header;
-  for (const LinearUse& layer : layers) {
-    header.add(layer.name + ".weight", "BF16", {layer.out, layer.in}, elements(layer) * sizeof(uint16_t));
-  }
-  return {layers.size() + 1, [layers, elements, first = header.finish()](size_t piece, const WriteBytes& write) {
-            if (piece == 0) return write(first.data(), first.size());
-            const LinearUse& layer = layers[piece - 1];
-            Random random(Hasher().text(layer.name).finish().low);
-            const float width = std::sqrt(12.0F / static_cast<float>(layer.in));  // of a uniform distribution
-            std::vector<uint16_t> values(elements(layer));
-            for (uint16_t& value : values) {
-              const float unit = static_cast<float>(random.next() >> 40) / static_cast<float>(1 << 24) - 0.5F;
-              value = static_cast<uint16_t>(std::bit_cast<uint32_t>(width * unit) >> 16);  // rounded towards zero
-            }
-            write_aligned(write, values.data(), values.size() * sizeof(uint16_t));
-          }};
 }
 
 int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers) {

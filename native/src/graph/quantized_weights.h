@@ -41,10 +41,7 @@ QuantizedLayer packed_layer(const LinearUse& use, LanguageSpec::Packing packing,
 WeightsPieces quantized_pieces(const std::vector<QuantizedLayer>& layers, const TensorStore& tensors);
 /// The same file with weights drawn at random (kernels::draw_weights), always the same for a layer's name.
 WeightsPieces random_pieces(const std::vector<QuantizedLayer>& layers);
-/// A file, but for its last 16 bytes, of unquantised random matrices "<name>.weight" in bf16 with mean 0 and standard deviation
-/// 1/sqrt(in), the same each time.
-WeightsPieces random_matrices(const std::vector<LinearUse>& layers);
-/// Bytes of that file of quantised layers, its checksum included.
+/// Bytes of that file, its checksum included.
 int64_t quantized_weights_bytes(const std::vector<QuantizedLayer>& layers);
 
 /// An opened file. Immutable; any thread.

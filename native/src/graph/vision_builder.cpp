@@ -13,7 +13,7 @@ class VisionBuilder {
       : spec_(spec),
         dialect_(dialect),
         layers_(dialect, tensors, options),
-        rounded_(options.quantized != nullptr),
+        rounded_(options.quantized != nullptr || options.bf16_matrices),
         tokens_(spec.grid() * spec.grid() + (spec.has_class_token() ? 1 : 0)) {}
 
   void build() {

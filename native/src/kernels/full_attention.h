@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of every token with every token, in whole numbers of 16 bits: what an image encoder of 8-bit products needs.
+// Attention of every token with every token, in whole numbers of 16 bits: what an image encoder of products in 8 bits or bfloat16
+// needs.
 //
 // Queries and keys are rounded to steps of their largest element (one step for each token and head), so fine that sums of products
 // just fit 32 bits: 12 to 13 bits and a sign for usual heads. Weights are e^(score - largest) in steps of 1/kWeightSteps, what

@@ -33,6 +33,15 @@ auto guarded(Body&& body) -> decltype(body()) {
   }
 }
 
+template <class P>
+double peak_of(const P& product, int32_t threads) {
+  return guarded([&] {
+    if (threads < 0 || threads > 1024) fail(ErrorCode::invalid_argument, "threads: ", threads, ", expected 0 to 1024");
+    constexpr double kSeconds = 0.25;
+    return kernels::multiply_accumulates_per_second(product, threads > 0 ? threads : plan::physical_cores(), kSeconds);
+  });
+}
+
 }  // namespace
 
 struct Model::Impl {
@@ -72,14 +81,9 @@ CheckpointReport inspect_checkpoint(const std::string& path) {
   return guarded([&] { return report_of(path, plan::usable_memory("")); });
 }
 
-double int8_peak(int32_t threads) {
-  return guarded([&] {
-    if (threads < 0 || threads > 1024) fail(ErrorCode::invalid_argument, "threads: ", threads, ", expected 0 to 1024");
-    constexpr double kSeconds = 0.25;
-    return kernels::multiply_accumulates_per_second(kernels::products().front(), threads > 0 ? threads : plan::physical_cores(),
-                                                    kSeconds);
-  });
-}
+double int8_peak(int32_t threads) { return peak_of(kernels::products().front(), threads); }
+
+double bf16_peak(int32_t threads) { return peak_of(kernels::bf16_products().front(), threads); }
 
 std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir) {
   return guarded([&] {

@@ -110,7 +110,7 @@ int64_t DeviceReference::tokens() const { return std::min(kTokens, checkpoint_.s
 const float* DeviceReference::embeds() {
   const LanguageSpec& spec = checkpoint_.spec().language;
   if (embeds_.empty()) {
-    const EmbeddingTable table(checkpoint_, nullptr);
+    const EmbeddingTable table(checkpoint_);
     embeds_.resize(static_cast<size_t>(tokens() * spec.hidden));
     for (int64_t i = 0; i < tokens(); ++i) {
       table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens()), embeds_.data() + i * spec.hidden);

@@ -18,11 +18,12 @@ constexpr int64_t kChunk = 256, kSharedChunk = 64;
 
 }  // namespace
 
-EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized)
+EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized, const TensorStore* matrices)
     : hidden_(checkpoint.spec().language.hidden), vocab_(checkpoint.spec().language.vocab) {
   const std::string layer = checkpoint.spec().language.prefix + "model.embed_tokens";
   if (quantized == nullptr) {
-    tensor_ = checkpoint.language().get(layer + ".weight");
+    const std::string weight = layer + ".weight";
+    tensor_ = (matrices != nullptr && matrices->contains(weight) ? *matrices : checkpoint.language()).get(weight);
   } else {
     const graph::QuantizedLinear table = quantized->get(layer, vocab_, hidden_);
     tensor_ = *table.data;

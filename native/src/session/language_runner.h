@@ -15,12 +15,13 @@
 
 namespace vila {
 
-/// The rows of the embedding table, read in place from the mapped checkpoint or from the quantised weights beside the plan, and
-/// widened to float32. Any thread.
+/// The rows of the embedding table, read in place from the mapped checkpoint or from the weights beside the plan, and widened to
+/// float32. Any thread.
 class EmbeddingTable {
  public:
-  /// `quantized` is null in fp32.
-  EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized);
+  /// The table is taken from `quantized` unless that is null, then from `matrices` where that has it, then from the checkpoint.
+  explicit EmbeddingTable(const Checkpoint& checkpoint, const graph::QuantizedWeights* quantized = nullptr,
+                          const TensorStore* matrices = nullptr);
   /// Writes [hidden] floats. Throws invalid_argument for an id outside the table.
   void row(int32_t id, float* target) const;
   int64_t hidden() const { return hidden_; }

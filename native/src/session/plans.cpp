@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "graph/bf16_matrices.h"
 #include "graph/builders.h"
 #include "graph/graph.h"
 #include "graph/packed_weights.h"
@@ -78,15 +79,14 @@ class PlanMaker {
           LanguageRunner runner(spec.language, made, cache_dtype(precision_));
           check_language_plan(spec.language, *plans.embeddings, precision_, runner);
         },
-        [&](const graph::QuantizedWeights* quantized) { plans.embeddings.emplace(checkpoint_, quantized); });
+        [&](const graph::BuildOptions& build) { plans.embeddings.emplace(checkpoint_, build.quantized, build.matrices); });
     plans.decoder = std::make_unique<LanguageRunner>(spec.language, *plans.language, cache_dtype(precision_));
     return plans;
   }
 
  private:
-  using Build = std::function<graph::Graph(const graph::BuildOptions&)>;
   using Verify = std::function<void(plan::Plan&)>;
-  using See = std::function<void(const graph::QuantizedWeights*)>;
+  using See = std::function<void(const graph::BuildOptions&)>;
 
   static Precision choose(const LoadOptions& options, const Checkpoint& checkpoint) {
     const PrecisionChoice choice = resolve_precision(options.precision, checkpoint, options.images_only, plan::usable_memory(""));
@@ -101,7 +101,7 @@ class PlanMaker {
   std::optional<graph::PackedWeights> packed_weights() {
     const LanguageSpec& spec = checkpoint_.spec().language;
     if (spec.packing == LanguageSpec::Packing::none) return std::nullopt;
-    if (precision_ != Precision::fp32) return graph::PackedWeights::outline(spec, checkpoint_.language());
+    if (quantizes(precision_)) return graph::PackedWeights::outline(spec, checkpoint_.language());
     const PlanCache::Weights made =
         files_.weights("language-packed", "language weights", [&] { return graph::packed_pieces(spec, checkpoint_.language()); });
     packed_path_ = real_path(made.path);
@@ -143,9 +143,9 @@ class PlanMaker {
     graph::QuantizedWeights weights;
   };
 
-  /// The quantised layers of a graph; nothing in fp32.
-  std::optional<Quantized> quantized_weights(const char* kind, const TensorStore& tensors, const Build& build) {
-    if (precision_ == Precision::fp32) return std::nullopt;
+  /// The quantised layers of a graph; nothing in fp32 and bf16.
+  std::optional<Quantized> quantized_weights(const char* kind, const TensorStore& tensors, const BuildGraph& build) {
+    if (!quantizes(precision_)) return std::nullopt;
     const auto layers = quantized_layers(build, checkpoint_.spec().language, precision_, kept_);
     const PlanCache::Weights file =
         files_.weights(weights_label(kind), join(kind, " weights"), [&] {
@@ -154,44 +154,47 @@ class PlanMaker {
     return Quantized{file, graph::QuantizedWeights(file.path, layers)};
   }
 
-  /// A file of random matrices.
-  struct Drawn {
+  /// A file of matrices in bf16.
+  struct Matrices {
     PlanCache::Weights file;
     TensorStore tensors;
   };
 
-  /// The matrices of a synthetic checkpoint's graph in fp32; nothing otherwise.
-  std::optional<Drawn> drawn_weights(const char* kind, const Build& build) {
-    if (precision_ != Precision::fp32 || !checkpoint_.spec().synthetic) return std::nullopt;
-    std::vector<graph::LinearUse> uses;
-    graph::BuildOptions record;
-    record.uses = &uses;
-    build(record);
-    Drawn drawn;
-    drawn.file = files_.weights(join(kind, "-drawn"), join(kind, " weights"), [&] { return graph::random_matrices(uses); });
-    drawn.tensors.add_file(drawn.file.path);
-    return drawn;
+  /// The matrices that the checkpoint does not hold as the graph reads them: in bf16 those of other types, and all of a synthetic
+  /// checkpoint, which are drawn. Nothing where there are none, or their graph has quantised layers instead.
+  std::optional<Matrices> matrices(const char* kind, const TensorStore& tensors, const BuildGraph& build) {
+    const bool drawn = checkpoint_.spec().synthetic;
+    if (quantizes(precision_) || (precision_ == Precision::fp32 && !drawn)) return std::nullopt;
+    const auto layers = matrices_beside(build, checkpoint_.spec().language, tensors, drawn);
+    if (layers.empty()) return std::nullopt;
+    Matrices made;
+    made.file = files_.weights(join(kind, "-", drawn ? "drawn" : name_of(precision_)), join(kind, " weights"), [&] {
+      return drawn ? graph::random_matrices(layers) : graph::rounded_matrices(layers, tensors);
+    });
+    made.tensors.add_file(made.file.path);
+    return made;
   }
 
-  /// `see` gets the quantised weights (null in fp32) before the plan is verified.
-  std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const Build& build, const Verify& verify,
+  /// `see` gets what the graph is built with before the plan is verified.
+  std::unique_ptr<plan::Plan> plan(const char* kind, const TensorStore& tensors, const BuildGraph& build, const Verify& verify,
                                    const See& see = {}) {
     files_.progress(join(kind, " plan"), 0);
     const std::string label = join(kind, "-", name_of(precision_));
     const std::optional<Quantized> quantized = quantized_weights(kind, tensors, build);
-    const std::optional<Drawn> drawn = drawn_weights(kind, build);
+    const std::optional<Matrices> beside = matrices(kind, tensors, build);
     graph::BuildOptions options;
+    options.bf16_matrices = precision_ == Precision::bf16;
     Hasher key;  // Plans point into these files.
     key.text(model_).text(packed_path_);
-    if (drawn) {
-      key.text(real_path(drawn->file.path));
-      options.matrices = &drawn->tensors;
+    if (beside) {
+      key.text(real_path(beside->file.path));
+      options.matrices = &beside->tensors;
     }
     if (quantized) {
       key.text(real_path(quantized->file.path));
       options.quantized = &quantized->weights;
     }
-    if (see) see(options.quantized);
+    if (see) see(options);
     std::unique_ptr<plan::Plan> compiled;
     const PlanCache::Entry entry = files_.cache().get_or_build(label, key.finish().hex(), [&] {
       std::string onnx = graph::serialize(build(options));

@@ -29,7 +29,7 @@ std::string size_text(int64_t bytes) {
   return text;
 }
 
-/// Of a 4-bit layer for fp32 plans: codes, and for each group a scale, a correction and a zero point of half a byte.
+/// Of a 4-bit layer for fp32 and bf16 plans: codes, and for each group a scale, a correction and a zero point of half a byte.
 int64_t packed_bytes(const LinearLayer& layer, int64_t group) {
   const int64_t groups = layer.in / group;
   return layer.out * layer.in / 2 + layer.out * (8 * groups + (groups + 1) / 2);
@@ -46,7 +46,9 @@ PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only) {
     for (const LinearLayer& layer : block_linears(spec, i)) {
       const int64_t parameters = layer.out * layer.in;
       rest -= parameters;
-      of(sizes, Precision::fp32) += is_packed(spec, layer.name) ? packed_bytes(layer, spec.packing_group) : 4 * parameters;
+      const int64_t packed = is_packed(spec, layer.name) ? packed_bytes(layer, spec.packing_group) : 0;
+      of(sizes, Precision::fp32) += packed > 0 ? packed : 4 * parameters;
+      of(sizes, Precision::bf16) += packed > 0 ? packed : 2 * parameters;
       for (const Precision precision : {Precision::int8, Precision::int4}) {
         const graph::QuantizedLayer kept = quantized_layer({layer.name, layer.out, layer.in}, spec, precision, {});
         of(sizes, precision) += static_cast<int64_t>(kept.shape.bytes());
@@ -55,6 +57,7 @@ PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only) {
   }
   rest = std::max<int64_t>(rest, 0);  // Less where a checkpoint is not whole.
   of(sizes, Precision::fp32) += 4 * rest;
+  of(sizes, Precision::bf16) += 2 * rest;
   for (const Precision precision : {Precision::int8, Precision::int4}) {
     of(sizes, precision) += rest + 2 * rest / kernels::kBlock;  // an fp16 scale a block
   }
@@ -64,7 +67,7 @@ PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only) {
 PrecisionChoice choose_precision(const PrecisionSizes& sizes, bool synthetic, uint64_t memory) {
   const double bound = kShare * static_cast<double>(memory);
   std::string larger;
-  for (const Precision precision : {Precision::fp32, Precision::int8, Precision::int4}) {
+  for (const Precision precision : kPrecisions) {
     if (precision == Precision::fp32 && synthetic) continue;
     const std::string size = join(name_of(precision), " takes ", size_text(of(sizes, precision)));
     if (memory == 0) return {precision, size + "; how much memory there is, is not known"};
@@ -82,7 +85,7 @@ PrecisionChoice resolve_precision(const std::string& asked, const Checkpoint& ch
   const std::optional<Precision> named = parse_precision(asked);
   if (!named) return choose_precision(precision_sizes(checkpoint, images_only), checkpoint.spec().synthetic && !images_only, memory);
   if (*named == Precision::fp32 && checkpoint.spec().synthetic && !images_only) {
-    fail(ErrorCode::invalid_argument, "precision: \"", asked, "\", expected int8 or int4, as ", checkpoint.spec().path,
+    fail(ErrorCode::invalid_argument, "precision: \"", asked, "\", expected bf16, int8 or int4, as ", checkpoint.spec().path,
          " is synthetic: its linear layers are drawn at random in these only");
   }
   return {*named, "asked for"};

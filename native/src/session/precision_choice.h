@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "checkpoint/checkpoint.h"
@@ -12,10 +13,10 @@
 namespace vila {
 
 /// Bytes of a checkpoint's weights in each precision, by parameters alone, in the order of Precision. fp32: 4 bytes a parameter,
-/// layers that the checkpoint packs as packed_weights.h keeps them. int8 and int4: see quantized_layers.h; the rest, embedding
-/// table included, at 8 bits. int4 is the least: no layer counts as one that stays at 8 bits (rounding_noise.h). With `images_only`
-/// of the vision tower and the projector alone.
-using PrecisionSizes = std::array<int64_t, 3>;
+/// bf16: 2, in both layers that the checkpoint packs as packed_weights.h keeps them. int8 and int4: see quantized_layers.h; the
+/// rest, embedding table included, at 8 bits. int4 is the least: no layer counts as one that stays at 8 bits (rounding_noise.h).
+/// With `images_only` of the vision tower and the projector alone.
+using PrecisionSizes = std::array<int64_t, std::size(kPrecisions)>;
 PrecisionSizes precision_sizes(const Checkpoint& checkpoint, bool images_only);
 
 /// A precision and why it is that one, in words.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which layers of a plan are kept in how many bits.
+// Which layers of a plan are kept in how many bits, and where.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/model_spec.h"
+#include "checkpoint/checkpoint.h"
 #include "graph/builders.h"
 #include "graph/quantized_weights.h"
 #include "session/precision.h"
@@ -22,9 +22,19 @@ using KeptLayers = std::set<std::string>;
 graph::QuantizedLayer quantized_layer(const graph::LinearUse& use, const LanguageSpec& language, Precision precision,
                                       const KeptLayers& kept);
 
-/// The layers of a graph that `build` makes, in its order, and for the language model the embedding table; what is used twice, as a
-/// table that is the head too, is there once.
-std::vector<graph::QuantizedLayer> quantized_layers(const std::function<graph::Graph(const graph::BuildOptions&)>& build,
-                                                    const LanguageSpec& language, Precision precision, const KeptLayers& kept);
+using BuildGraph = std::function<graph::Graph(const graph::BuildOptions&)>;
+
+/// The linear layers of a graph, in its order, and for the language model the embedding table; what is used twice, as a table that
+/// is the head too, is there once.
+std::vector<graph::LinearUse> linear_uses(const BuildGraph& build);
+
+/// The same as they are kept in int8 or int4.
+std::vector<graph::QuantizedLayer> quantized_layers(const BuildGraph& build, const LanguageSpec& language, Precision precision,
+                                                    const KeptLayers& kept);
+
+/// Those of them that a plan in bf16 cannot read from the checkpoint: all that it neither packs nor stores in bf16, or of a
+/// `synthetic` one, whose matrices are drawn, all.
+std::vector<graph::LinearUse> matrices_beside(const BuildGraph& build, const LanguageSpec& language, const TensorStore& tensors,
+                                              bool synthetic);
 
 }  // namespace vila

@@ -10,8 +10,10 @@
 
 #include "common/error.h"
 #include "common/problems.h"
+#include "graph/bf16_matrices.h"
 #include "graph/builders.h"
 #include "graph/graph.h"
+#include "graph/names.h"
 #include "graph/packed_weights.h"
 #include "image/tiling.h"
 #include "prompt/prompt.h"
@@ -113,15 +115,19 @@ int64_t file_bytes(const Checkpoint& checkpoint) {
 
 bool is_float(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 
-/// Adds what a graph takes on disk and, with its float weights widened to fp32, in memory.
+/// Adds what a graph takes on disk and, with its float weights widened to fp32 but for those of products in bf16, in memory.
 void add_plan(CheckpointReport& report, const graph::Graph& graph) {
   report.plan_bytes += static_cast<int64_t>(graph::serialize(graph).size());
+  std::set<std::string> kept;
+  for (const graph::Node& node : graph.nodes) {
+    if (node.op == graph::names::kBf16Linear) kept.insert(node.inputs.at(1));
+  }
   for (const graph::Initializer& initializer : graph.initializers) {
     if (!initializer.source) {
       report.weight_memory_bytes += static_cast<int64_t>(initializer.inline_data.size());
     } else {
       const TensorRef& tensor = *initializer.source;
-      const bool widened = is_float(tensor.dtype);
+      const bool widened = is_float(tensor.dtype) && !kept.contains(initializer.name);
       report.weight_memory_bytes += widened ? tensor.elements() * int64_t{sizeof(float)} : static_cast<int64_t>(tensor.bytes);
     }
   }
@@ -133,11 +139,19 @@ void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint, Preci
   LanguageSpec language = spec.language;
   const int64_t rows = language.max_positions - 1;
   language.max_positions = 1;
-  const auto measure = [&](const TensorStore& tensors, const std::function<graph::Graph(const graph::BuildOptions&)>& build) {
+  const auto measure = [&](const TensorStore& tensors, const BuildGraph& build) {
     std::optional<graph::QuantizedWeights> quantized;
+    TensorStore matrices;
     graph::BuildOptions options;
     options.cache = cache_dtype(precision);
-    if (precision != Precision::fp32) {
+    options.bf16_matrices = precision == Precision::bf16;
+    if (options.bf16_matrices) {
+      const auto layers = matrices_beside(build, language, tensors, spec.synthetic);
+      matrices = graph::outline_matrices(layers, tensors);
+      options.matrices = &matrices;
+      if (!layers.empty()) report.plan_bytes += graph::matrices_bytes(layers);
+    }
+    if (quantizes(precision)) {
       const auto layers = quantized_layers(build, language, precision, {});
       options.quantized = &quantized.emplace(graph::QuantizedWeights::outline(layers, tensors));
       report.plan_bytes += graph::quantized_weights_bytes(layers);
@@ -154,7 +168,7 @@ void measure_plans(CheckpointReport& report, const Checkpoint& checkpoint, Preci
     std::optional<graph::PackedWeights> packed;
     if (language.packing != LanguageSpec::Packing::none) {
       packed = graph::PackedWeights::outline(language, checkpoint.language());
-      if (precision == Precision::fp32) report.plan_bytes += graph::packed_weights_bytes(language, checkpoint.language());
+      if (!quantizes(precision)) report.plan_bytes += graph::packed_weights_bytes(language, checkpoint.language());
     }
     measure(checkpoint.language(), [&](const graph::BuildOptions& build) {
       return graph::build_language(language, checkpoint.language(), build, packed ? &*packed : nullptr);

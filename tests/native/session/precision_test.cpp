@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantised plans against the plain forward pass on the weights that they stand for.
+// Plans in less than fp32 against the plain forward pass on the weights that they stand for.
 #include <doctest/doctest.h>
 
 #include <signal.h>
@@ -12,6 +12,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "common/mapped_file.h"
+#include "common/rounding.h"
 #include "kernels/packed_matrix.h"
 #include "reference/forward.h"
 #include "support/checkpoint_writer.h"
@@ -39,6 +40,10 @@ void round_weights(std::vector<float>& weights, int64_t k, int32_t bits) {
   }
 }
 
+void round_to_bf16(std::vector<float>& weights) {
+  for (float& weight : weights) weight = bf16_to_f32(to_bf16(weight));
+}
+
 /// The file of the language model's rounded layers in a cache.
 TensorStore language_weights(const fs::path& cache) {
   TensorStore store;
@@ -49,8 +54,9 @@ TensorStore language_weights(const fs::path& cache) {
   return store;
 }
 
-/// Rewrites a file's linear layers as a plan has them: in 4 bits those that are so among the language model's rounded layers.
-void round_file(const fs::path& file, const TensorStore& layers) {
+/// Rewrites a file's linear layers as the plan of `precision` has them: in 4 bits those that are so among the language model's
+/// rounded layers.
+void round_file(const fs::path& file, const std::string& precision, const TensorStore& layers) {
   TensorStore store;
   store.add_file(file.string());
   std::vector<FileTensor> tensors;
@@ -58,7 +64,8 @@ void round_file(const fs::path& file, const TensorStore& layers) {
     std::vector<float> values = tensor.to_float();
     if (tensor.shape.size() == 2 && name.find("position_embed") == std::string::npos) {
       const std::string layer = name.substr(0, name.rfind('.'));
-      round_weights(values, tensor.shape[1], layers.contains(layer + ".int4") ? 4 : 8);
+      precision == "bf16" ? round_to_bf16(values)
+                          : round_weights(values, tensor.shape[1], layers.contains(layer + ".int4") ? 4 : 8);
     }
     tensors.push_back(float_tensor(name, DType::f32, tensor.shape, values));
   }
@@ -78,7 +85,104 @@ Image noise_image() {
   return Image::from_rgb(rgb.data(), rgb.size(), 37, 21);
 }
 
+/// Whether the folder of plans has a file of weights whose name begins so.
+bool has_weights(const fs::path& cache, const std::string& begin) {
+  for (const auto& entry : fs::directory_iterator(cache)) {
+    if (entry.path().filename().string().starts_with(begin) && entry.path().extension() == ".safetensors") return true;
+  }
+  return false;
+}
+
+/// A prompt of more than one chunk of the prefill.
+std::string long_text() {
+  std::string text;
+  for (int i = 0; i < 80; ++i) text += std::to_string(i) + " ";
+  return text;
+}
+
+/// The smallest cosine of the logits behind a prompt, and behind two more tokens, with those of the plain pass.
+double logits_cosine(const Model& model, const reference::PlainModel& plain, const Prompt& prompt,
+                     const std::vector<reference::Matrix>& images) {
+  std::vector<int> ids = model.tokenize(prompt).input_ids;
+  Session session = model.new_session();
+  session.prefill(prompt);
+  double least = 1;
+  for (int step = 0; step < 3; ++step) {
+    const reference::Matrix logits = plain.language.logits(plain.splice(ids, images));
+    least = std::min(least, cosine(session.logits(), {logits[logits.rows - 1], logits[logits.rows - 1] + logits.cols}));
+    ids.push_back(7 + step);
+    session.decode(7 + step);
+  }
+  return least;
+}
+
 }  // namespace
+
+TEST_CASE("bf16: weights in place where the checkpoint has that type, else rounded once beside the plan") {
+  for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
+    for (const bool tied : {false, true}) {
+      CAPTURE(name_of(dtype));
+      CAPTURE(tied);
+      const TempDir dir;
+      RandomCheckpoint shape;
+      shape.tokenizer = data("cases/vila10-clip-linear/model");
+      shape.heads = 6, shape.kv_heads = 2, shape.hidden = 6 * 24, shape.intermediate = 209, shape.layers = 2;
+      shape.vision_hidden = 48, shape.vision_intermediate = 71, shape.max_positions = 1024, shape.dtype = dtype;
+      shape.tied_head = tied;
+      write_checkpoint(dir / "model", shape);
+      write_checkpoint(dir / "rounded", shape);
+      for (const auto& entry : fs::recursive_directory_iterator(dir / "rounded")) {
+        if (entry.path().extension() == ".safetensors") round_file(entry.path(), "bf16", {});
+      }
+      const reference::PlainModel plain(dir / "rounded");
+      LoadOptions options;
+      options.cache_dir = (dir / "cache").string();
+      options.precision = "bf16";
+      const Model model = Model::load((dir / "model").string(), options, nullptr);
+      CHECK(model.info().precision == "bf16");
+      CHECK(model.info().kv_bytes_per_token == 2 * 2 * 2 * 24 * 2);
+      for (const std::string kind : {"vision", "projector", "language"}) {
+        CHECK(has_weights(dir / "cache", kind + "-bf16") == (dtype != DType::bf16));
+      }
+      // Activations are rounded to bfloat16 where the processor multiplies that: a 256th at most, each by itself.
+      const EncodedImage encoded = model.encode_image(noise_image());
+      const reference::Matrix features = plain.features(encoded.pixel_values), projected = plain.project(features);
+      CHECK(cosine(encoded.vision_features, features.v) > 0.9999);
+      CHECK(cosine(encoded.projected, projected.v) > 0.9999);
+      Prompt prompt;
+      prompt.begin_turn(Role::user).add_image(noise_image()).add_text(long_text());
+      CHECK(logits_cosine(model, plain, prompt, {projected}) > 0.9999);
+      for (const std::string& line : Model::compile((dir / "model").string(), options, nullptr)) {
+        CHECK(line.ends_with(", already there"));
+      }
+    }
+  }
+}
+
+TEST_CASE("bf16: layers that a checkpoint packs stay packed, the others are rounded") {
+  for (const AwqPacking packing : {AwqPacking::llm_awq_v2, AwqPacking::awq_gemm}) {
+    CAPTURE(static_cast<int>(packing));
+    const TempDir dir;
+    RandomCheckpoint shape;
+    shape.tokenizer = data("cases/vila10-clip-linear/model");
+    shape.hidden = 256, shape.heads = 8, shape.kv_heads = 4, shape.intermediate = 384, shape.layers = 3;
+    shape.packing = packing, shape.group = 64, shape.unpacked_down = packing == AwqPacking::awq_gemm, shape.dtype = DType::f16;
+    shape.quantization_config = shape.unpacked_down;
+    write_checkpoint(dir / "model", shape);
+    shape.dequantized = true;
+    write_checkpoint(dir / "plain", shape);
+    const reference::PlainModel plain(dir / "plain");
+    LoadOptions options;
+    options.cache_dir = (dir / "cache").string();
+    options.precision = "bf16";
+    const Model model = Model::load((dir / "model").string(), options, nullptr);
+    CHECK(model.info().precision == "bf16, weights int4 group 64");
+    CHECK(has_weights(dir / "cache", "language-packed"));
+    Prompt prompt;
+    prompt.begin_turn(Role::user).add_text(long_text());
+    CHECK(logits_cosine(model, plain, prompt, {}) > 0.9999);
+  }
+}
 
 TEST_CASE("quantised plans compute what the rounded weights say, but for 8-bit activations") {
   for (const std::string precision : {"int8", "int4"}) {
@@ -99,7 +203,7 @@ TEST_CASE("quantised plans compute what the rounded weights say, but for 8-bit a
       write_checkpoint(dir / "rounded", shape);
       const TensorStore layers = language_weights(dir / "cache");
       for (const auto& entry : fs::recursive_directory_iterator(dir / "rounded")) {
-        if (entry.path().extension() == ".safetensors") round_file(entry.path(), layers);
+        if (entry.path().extension() == ".safetensors") round_file(entry.path(), precision, layers);
       }
       const reference::PlainModel plain(dir / "rounded");
 
@@ -134,7 +238,7 @@ TEST_CASE("a head that is the embedding table shares one packed matrix with it")
   write_checkpoint(dir / "model", shape);
   write_checkpoint(dir / "rounded", shape);
   for (const auto& entry : fs::recursive_directory_iterator(dir / "rounded")) {
-    if (entry.path().extension() == ".safetensors") round_file(entry.path(), {});
+    if (entry.path().extension() == ".safetensors") round_file(entry.path(), "int8", {});
   }
   const reference::PlainModel plain(dir / "rounded");
   LoadOptions options;

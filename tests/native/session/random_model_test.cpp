@@ -208,7 +208,8 @@ TEST_CASE("loading: options out of bounds, cancelled progress, nothing left behi
     return error_of([&] { Model::load(folder, options, nullptr); });
   };
   CHECK(error_with([](LoadOptions& o) { o.backend = "cuda"; }) == "1:backend: \"cuda\", expected auto, onnxruntime or tensorrt");
-  CHECK(error_with([](LoadOptions& o) { o.precision = "int3"; }) == "1:precision: \"int3\", expected default, fp32, int8 or int4");
+  CHECK(error_with([](LoadOptions& o) { o.precision = "int3"; }) ==
+        "1:precision: \"int3\", expected default, fp32, bf16, int8 or int4");
   CHECK(error_with([](LoadOptions& o) { o.threads = -1; }) == "1:threads: -1, expected 0 to 1024");
   CHECK(error_with([](LoadOptions& o) { o.context_length = 513; }) ==
         "1:context_length: 513, expected 0 to 512, the positions this model was made for");

@@ -263,26 +263,32 @@ TEST_CASE("report: the precision that the memory allows, and why") {
   Release release = vila15_3b();
   const TempDir dir;
   const auto report = [&](double gigabytes) { return report_of(dir / "model", release, static_cast<uint64_t>(gigabytes * 1e9)); };
-  // 3117.7 million parameters: 4 bytes each, or a byte and a 16th, or in the decoder's blocks, 2537.6 million, half a byte and a
-  // 16th.
+  // 3117.7 million parameters: 4 bytes each, or 2, or a byte and a 16th, or in the decoder's blocks, 2537.6 million, half a byte
+  // and a 16th.
   CHECK(report(21).info.precision == "fp32");
   CHECK(report(21).precision_reason == "fp32 takes 12.5 GB, within 0.6 of the memory (21.0 GB)");
-  CHECK(report(20).info.precision == "int8");
-  CHECK(report(20).precision_reason == "fp32 takes 12.5 GB, int8 takes 3.31 GB, within 0.6 of the memory (20.0 GB)");
+  CHECK(report(20).info.precision == "bf16");
+  CHECK(report(20).precision_reason == "fp32 takes 12.5 GB, bf16 takes 6.24 GB, within 0.6 of the memory (20.0 GB)");
+  CHECK(report(10).info.precision == "int8");
+  CHECK(report(10).precision_reason ==
+        "fp32 takes 12.5 GB, bf16 takes 6.24 GB, int8 takes 3.31 GB, within 0.6 of the memory (10.0 GB)");
   CHECK(report(5).info.precision == "int4");
   CHECK(report(5).precision_reason ==
-        "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, within 0.6 of the memory (5.00 GB)");
+        "fp32 takes 12.5 GB, bf16 takes 6.24 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, within 0.6 of the memory (5.00 GB)");
   CHECK(report(1).info.precision == "int4");
   CHECK(report(1).precision_reason ==
-        "fp32 takes 12.5 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, also more than 0.6 of the memory (1.00 GB)");
+        "fp32 takes 12.5 GB, bf16 takes 6.24 GB, int8 takes 3.31 GB, int4 takes 2.04 GB, also more than 0.6 of the memory "
+        "(1.00 GB)");
   CHECK(report(0).info.precision == "fp32");
   CHECK(report(0).precision_reason == "fp32 takes 12.5 GB; how much memory there is, is not known");
-  CHECK(report(20).info.kv_bytes_per_token == release.figures.kv_bytes_fp16);
+  for (const double memory : {20, 10}) CHECK(report(memory).info.kv_bytes_per_token == release.figures.kv_bytes_fp16);
   // In memory the blocks' layers are as small as their bits; the embedding table is not counted.
   const double blocks = 32.0 * (4 * 2560 * 2560 + 3 * 2560 * 6912);
   const double others = static_cast<double>(report(5).info.parameters - 32000 * 2560) - blocks;
   const auto bytes = [&](double memory) { return static_cast<double>(report(memory).weight_memory_bytes); };
-  CHECK(std::abs(bytes(20) / ((blocks + others) * 8.5 / 8) - 1) < 0.01);
+  CHECK(std::abs(bytes(20) / (2 * (blocks + others)) - 1) < 0.01);
+  CHECK(std::abs(bytes(10) / ((blocks + others) * 8.5 / 8) - 1) < 0.01);
+  CHECK(at_most_more(report(20).plan_bytes, rotary_bytes(release), 1 << 20));  // the checkpoint's own files hold the weights
   CHECK(std::abs(bytes(5) / (blocks * 4.5 / 8 + others * 8.5 / 8) - 1) < 0.01);
 }
 
@@ -312,10 +318,12 @@ TEST_CASE("report: a packed release in int4 keeps its groups of 128 with two fp1
   CHECK(std::abs(static_cast<double>(report.weight_memory_bytes) / (blocks * (4 + 32.0 / 128) / 8 + others * 8.5 / 8) - 1) < 0.01);
 }
 
-TEST_CASE("int8 peak: a rate, and threads that are none") {
-  CHECK(int8_peak(1) > 1e6);
-  CHECK(int8_peak(0) > 1e6);
-  CHECK(error_of([] { int8_peak(-1); }) == "1:threads: -1, expected 0 to 1024");
+TEST_CASE("peaks: a rate, and threads that are none") {
+  for (double (*peak)(int32_t) : {int8_peak, bf16_peak}) {
+    CHECK(peak(1) > 1e6);
+    CHECK(peak(0) > 1e6);
+    CHECK(error_of([peak] { peak(-1); }) == "1:threads: -1, expected 0 to 1024");
+  }
 }
 
 TEST_CASE("report: a synthetic model never runs in fp32") {
@@ -325,12 +333,13 @@ TEST_CASE("report: a synthetic model never runs in fp32") {
   const TempDir dir;
   const std::string folder = (dir / "model").string();
   write_synthetic(model, folder);
-  CHECK(vila::report_of(folder, kPlenty).info.precision == "int8");
-  CHECK(vila::report_of(folder, kPlenty).precision_reason.starts_with("int8 takes "));
+  CHECK(vila::report_of(folder, kPlenty).info.precision == "bf16");
+  CHECK(vila::report_of(folder, kPlenty).precision_reason.starts_with("bf16 takes "));
   CHECK(vila::report_of(folder, 1).info.precision == "int4");
   LoadOptions options;
   options.cache_dir = (dir / "cache").string();
-  CHECK(Model::load(folder, options, nullptr).info().precision == "int8");
+  CHECK(Model::load(folder, options, nullptr).info().precision == "bf16");
+  CHECK(std::abs(vila::report_of(folder, kPlenty).plan_bytes - compiled_bytes(folder, options)) <= 500 * 100);
 }
 
 TEST_CASE("report: quantised plans take the bytes that were foretold") {
@@ -364,6 +373,28 @@ TEST_CASE("report: quantised plans take the bytes that were foretold") {
     CHECK((loaded == report.info.precision) == (kept == 0));
     // Plans name files in the cache, foretold were those of the checkpoint: a tensor in each of less than 50 layers.
     CHECK(std::abs(report.plan_bytes + kept - found) <= 50 * 100);
+  }
+}
+
+TEST_CASE("report: plans in bf16 take the bytes that were foretold") {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    CAPTURE(name_of(dtype));
+    RandomCheckpoint shape;
+    shape.tokenizer = data("cases/vila15-llama2-siglip/tokenizer");
+    shape.hidden = 128, shape.intermediate = 192, shape.dtype = dtype;
+    const TempDir dir;
+    const std::string model = (dir / "model").string();
+    write_checkpoint(model, shape);
+    const auto parameters = static_cast<uint64_t>(inspect_checkpoint(model).info.parameters);
+    const CheckpointReport report = vila::report_of(model, 4 * parameters);  // 0.6 of it hold 2 bytes each, and not 4
+    REQUIRE(report.problems == std::vector<std::string>{});
+    REQUIRE(report.info.precision == "bf16");
+    LoadOptions options;
+    options.cache_dir = (dir / "cache").string();
+    options.precision = "bf16";
+    const int64_t found = compiled_bytes(model, options);
+    // As above, a file in the cache has another name than one of the checkpoint.
+    CHECK(std::abs(report.plan_bytes - found) <= (dtype == DType::bf16 ? 16 : 50 * 100));
   }
 }
 

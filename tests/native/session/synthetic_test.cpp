@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints of random weights: what they hold, that they run in int8 and int4 and in nothing else.
+// Checkpoints of random weights: what they hold, that they run in bf16, int8 and int4 and in nothing else.
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
@@ -100,7 +100,7 @@ TEST_CASE("synthetic: drawn weights have mean 0 and deviation 1/sqrt(inputs), an
 
 TEST_CASE("synthetic: a model generates the same ids in every copy of it") {
   for (const std::string name : {"vila1.5-3b", "llama3-8b", "vila-7b", "vila-13b"}) {
-    for (const std::string precision : {"int8", "int4"}) {
+    for (const std::string precision : {"bf16", "int8", "int4"}) {
       CAPTURE(name);
       CAPTURE(precision);
       std::vector<std::vector<int32_t>> ids;
@@ -133,7 +133,7 @@ TEST_CASE("synthetic: fp32 is refused") {
   const TempDir dir;
   const std::string folder = (dir / "model").string();
   write_synthetic(small("vila1.5-3b"), folder);
-  const std::string refused = "1:precision: \"fp32\", expected int8 or int4, as " + folder +
+  const std::string refused = "1:precision: \"fp32\", expected bf16, int8 or int4, as " + folder +
                               " is synthetic: its linear layers are drawn at random in these only";
   CHECK(error_of([&] { Model::load(folder, options_of(dir, "fp32"), nullptr); }) == refused);
   CHECK(error_of([&] { Model::compile(folder, options_of(dir, "fp32"), nullptr); }) == refused);

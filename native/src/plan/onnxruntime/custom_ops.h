@@ -6,6 +6,11 @@
 //   outputs  y f32 [.., n]
 //   attributes  n, k, group, bits (4, 8), zero (the number of kernels::Zero): int
 //
+// Bf16Linear: y[.., n] = x[.., k] times weights as a checkpoint stores them (kernels/bf16_product.h). Where the processor
+// multiplies bfloat16, activations are rounded to it.
+//   inputs   x f32 [.., k]; weights bf16 [n, k]; bias f32 [n], optional
+//   outputs  y f32 [.., n]
+//
 // CachedAttention: rotary causal attention of new positions behind those of an fp16 cache (kernels/attention.h).
 //   inputs   q f32 [batch, length, heads * head_dim], k, v f32 [batch, length, kv_heads * head_dim], kv_memory i64
 //            [batch, layers, 2] (addresses of each sequence's keys and values, fp16 [kv_heads, capacity, head_dim], which the new

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/product.h"
+#include "plan/onnxruntime/linear_tasks.h"
 #include "plan/onnxruntime/operator.h"
 
 namespace vila::plan::onnxruntime {
@@ -12,10 +13,7 @@ namespace {
 using kernels::kLanes;
 using kernels::PackedShape;
 
-constexpr int64_t kLongest = 1 << 24;    ///< of n and k: far beyond any model, far below overflow
-constexpr size_t kTaskBytes = 64 << 10;  ///< weights that one task of a decode step reads
-constexpr int64_t kMostTasks = 64;
-constexpr int64_t kRowsPerTask = 16;  ///< rows that one task quantises
+constexpr int64_t kLongest = 1 << 24;  ///< of n and k: far beyond any model, far below overflow
 
 class PackedLinear {
  public:
@@ -54,23 +52,15 @@ class PackedLinear {
     static thread_local Scratch activations;  // A run stays on its thread until the product is done.
     const kernels::Product& product = kernels::products().front();
     const kernels::RowsBuffer to(activations.reserve(kernels::RowsBuffer::bytes(rows, padded)), rows, padded);
-    call.parallel_for((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
-      const int64_t first = task * kRowsPerTask;
-      for (int64_t row = first; row < std::min(first + kRowsPerTask, rows); ++row)
-        product.quantize(x.data, row, shape_.k, padded, to);
-    });
+    for_each_row(call, rows, [&](int64_t row) { product.quantize(x.data, row, shape_.k, padded, to); });
     const kernels::QuantizedRows quantized{rows, padded, to.q, to.scales, to.sums};
     const int64_t pairs = (shape_.panels() + 1) / 2;
-    const auto by_size = static_cast<int64_t>(shape_.bytes() / kTaskBytes) * (rows > 1 ? 8 : 1);
-    const int64_t tasks = std::clamp<int64_t>(by_size, 1, std::min(kMostTasks, pairs));
+    const int64_t tasks = linear_tasks(shape_.bytes(), rows, pairs);
     call.parallel_for(tasks, [&](int64_t task) {
       static thread_local Scratch unpacked;
       const int64_t begin = 2 * (pairs * task / tasks), end = std::min(2 * (pairs * (task + 1) / tasks), shape_.panels());
       product.multiply({shape_, weights.data}, quantized, begin, end, y, shape_.n, unpacked.reserve(product.scratch_bytes(shape_)));
-      if (bias.data == nullptr) return;
-      for (int64_t row = 0; row < rows; ++row) {
-        for (int64_t n = begin * kLanes; n < std::min(end * kLanes, shape_.n); ++n) y[row * shape_.n + n] += bias.data[n];
-      }
+      if (bias.data != nullptr) add_bias(bias.data, rows, begin * kLanes, std::min(end * kLanes, shape_.n), y, shape_.n);
     });
   }
 
