@@ -81,7 +81,7 @@ public final class LoadOptions {
   /**
    * The precision to compute in.
    *
-   * @return "default" for the engine's choice on this machine, "fp32", "int8" or "int4"
+   * @return "default" for the engine's choice on this machine, "fp32", "bf16", "int8" or "int4"
    */
   public String precision() {
     return precision;
@@ -202,7 +202,9 @@ public final class LoadOptions {
     /**
      * The precision to compute in.
      *
-     * @param precision "fp32", "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the
+     * @param precision "fp32", "bf16" (weights of linear layers in bfloat16, in the checkpoint's own files where they have that
+     *     type, else rounded and written once; what enters them rounded to it where the processor multiplies bfloat16; the KV
+     *     cache in fp16), "int8" (weights of linear layers and what enters them in 8 bits, the KV cache in fp16), "int4" (the
      *     same, the decoder's blocks in 4 bits, but for layers that this would harm), or "default": the first of these whose
      *     weights take at most 0.6 of the memory, or int4; quantised weights are written once, beside the plans
      * @return this
@@ -246,9 +248,9 @@ public final class LoadOptions {
     }
 
     /**
-     * Requests of the model's sessions that are computed at once; further ones wait in the order of arrival. With {@code int8} and
-     * {@code int4}, and on the backend {@code tensorrt}, those at once share each decoding step, which costs little more than a
-     * step of one; in {@code fp32} on the CPU they take turns. Each holds its session's KV cache.
+     * Requests of the model's sessions that are computed at once; further ones wait in the order of arrival. But for {@code fp32}
+     * on the CPU, where they take turns, those at once share each decoding step, which costs little more than a step of one. Each
+     * holds its session's KV cache.
      *
      * @param maxRequests at least 1; 8 unless set
      * @return this

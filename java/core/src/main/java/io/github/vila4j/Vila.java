@@ -124,7 +124,7 @@ public final class Vila {
 
   /**
    * The folder of a checkpoint with random weights, for measuring without a model. It is written into the cache where it is not there
-   * yet. It runs in int8 and int4: linear layers are drawn at random when its plans are made. Its tokenizer has an id a byte.
+   * yet. It runs in bf16, int8 and int4: linear layers are drawn at random when its plans are made. Its tokenizer has an id a byte.
    *
    * @param model whose sizes it has: vila1.5-3b, llama3-8b (Llama-3-VILA1.5-8B), vila-7b or vila-13b
    * @param options whose cache folder is taken
@@ -151,6 +151,18 @@ public final class Vila {
   public static double int8Peak(int threads) {
     Engine.start();
     return NativeErrors.translating(() -> Natives.int8_peak(threads));
+  }
+
+  /**
+   * The same of the engine's products with weights in bfloat16: what plans in bf16 could reach at best.
+   *
+   * @param threads how many threads; 0 for the number of physical cores
+   * @return multiply-accumulates a second
+   * @throws InvalidArgumentException for fewer than 0 or more than 1024 threads
+   */
+  public static double bf16Peak(int threads) {
+    Engine.start();
+    return NativeErrors.translating(() -> Natives.bf16_peak(threads));
   }
 
   /**

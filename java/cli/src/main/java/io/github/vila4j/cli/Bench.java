@@ -21,6 +21,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,8 +32,8 @@ import picocli.CommandLine.Option;
     description =
         "Measures loading (with plans in the cache), image encoding, prefill, decoding, and the time to the first token of a turn "
             + "with an image: afresh, with the image's tokens cached, and of another question about the same image; decoding of 2, 4 "
-            + "and 8 requests at once; and what the machine's memory and its 8-bit products reach. Medians of several runs; one "
-            + "request at a time but for those at once.")
+            + "and 8 requests at once; and what the machine's memory and its products in 8 bits and bfloat16 reach. Medians of "
+            + "several runs; one request at a time but for those at once.")
 final class Bench extends BaseCommand {
   private static final int SHORT_PROMPT = 10;
   private static final int LONG_PROMPT = 256;
@@ -46,8 +47,8 @@ final class Bench extends BaseCommand {
       names = "--synthetic",
       paramLabel = "NAME",
       description =
-          "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b, vila-7b or vila-13b, for --precision int8 or "
-              + "int4; written into the cache once.")
+          "Instead of --model, random weights in the sizes of vila1.5-3b, llama3-8b, vila-7b or vila-13b, for --precision bf16, "
+              + "int8 or int4; written into the cache once.")
   private String synthetic;
 
   @Option(
@@ -68,6 +69,13 @@ final class Bench extends BaseCommand {
   @Option(names = "--tokens", paramLabel = "N", defaultValue = "64", description = "Tokens to decode per run (${DEFAULT-VALUE}).")
   private int tokens;
 
+  @Option(
+      names = "--requests",
+      paramLabel = "N",
+      defaultValue = "8",
+      description = "Most requests at once to measure, of 1, 2, 4 and 8 (${DEFAULT-VALUE}).")
+  private int requests;
+
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
 
@@ -76,8 +84,9 @@ final class Bench extends BaseCommand {
 
   @Override
   public Integer call() {
-    if (runs < 1 || tokens < 1) {
-      throw new UsageException("--runs " + runs + " --tokens " + tokens + ": expected at least 1 of each");
+    if (runs < 1 || tokens < 1 || requests < 1) {
+      throw new UsageException(
+          "--runs " + runs + " --tokens " + tokens + " --requests " + requests + ": expected at least 1 of each");
     }
     if (synthetic != null && model.isGiven()) {
       throw new UsageException("--model and --synthetic leave each other out");
@@ -85,7 +94,7 @@ final class Bench extends BaseCommand {
     VilaImage picture = image == null ? gradient() : Images.read(image);
     try (Interruption interruption = new Interruption()) {
       Path checkpoint = synthetic == null ? model.path() : Vila.syntheticCheckpoint(synthetic, model.toLoadOptions());
-      long weightBytes = languageWeights(model.compile(checkpoint, interruption));
+      List<String> plans = model.compile(checkpoint, interruption);
       long start = System.nanoTime();
       try (VilaModel loaded = model.load(checkpoint, interruption);
           VilaSession session = loaded.newSession();
@@ -116,7 +125,7 @@ final class Bench extends BaseCommand {
           if (interruption.isRequested()) {
             throw new FailureException("interrupted");
           }
-          measureMemory(memory, weightBytes - tableBytes(checkpoint, loaded.info()));
+          measureMemory(memory, decodedBytes(plans, checkpoint, loaded.info()));
           measureProducts(loaded.info());
           if (compareFp32) {
             compareWithFp32(fp32, variant(picture, run));
@@ -168,10 +177,10 @@ final class Bench extends BaseCommand {
   }
 
   /** Tokens a second of so many requests at once, all of them together, and as multiples of those of one. */
-  private void measureTogether(RequestsTogether requests) {
+  private void measureTogether(RequestsTogether together) {
     double single = 0;
-    for (int count : TOGETHER) {
-      double rate = requests.tokensPerSecond(count, tokens);
+    for (int count : IntStream.of(TOGETHER).filter(count -> count <= requests).toArray()) {
+      double rate = together.tokensPerSecond(count, tokens);
       sample("decode_" + count + "_requests_tokens_per_second", rate);
       if (count == 1) {
         single = rate;
@@ -181,7 +190,7 @@ final class Bench extends BaseCommand {
     }
   }
 
-  /** What decoding reads at least is the packed weights of the language model's layers, once per token. */
+  /** What decoding reads at least is the weights of the language model's layers, once per token. */
   private void measureMemory(MemoryBandwidth memory, long weightBytes) {
     double bandwidth = memory.measure();
     sample("memory_bytes_per_second", bandwidth);
@@ -190,12 +199,17 @@ final class Bench extends BaseCommand {
     }
   }
 
-  /** What products of 8-bit numbers reach here, and how much of it a quantised prefill does: in each position, the decoder's layers. */
+  /** What products reach here, and how much of it a prefill by such products does: in each position, the decoder's layers. */
   private void measureProducts(ModelInfo info) {
-    double peak = Vila.int8Peak(model.threads());
-    sample("int8_multiply_accumulates_per_second", peak);
-    if (!info.precision().startsWith("fp32")) {
-      sample("prefill_share_of_int8_peak", last("prefill_tokens_per_second") * info.blockParameters() / peak);
+    double done = last("prefill_tokens_per_second") * info.blockParameters();
+    double int8 = Vila.int8Peak(model.threads());
+    double bf16 = Vila.bf16Peak(model.threads());
+    sample("int8_multiply_accumulates_per_second", int8);
+    sample("bf16_multiply_accumulates_per_second", bf16);
+    if (info.precision().startsWith("int")) {
+      sample("prefill_share_of_int8_peak", done / int8);
+    } else if (info.precision().equals("bf16")) {
+      sample("prefill_share_of_bf16_peak", done / bf16);
     }
   }
 
@@ -213,6 +227,15 @@ final class Bench extends BaseCommand {
 
   private void sample(String name, double value) {
     samples.computeIfAbsent(name, key -> new ArrayList<>()).add(value);
+  }
+
+  /** Bytes of the language model's weights that decoding a token reads; 0 where that is not known. */
+  private static long decodedBytes(List<String> plans, Path checkpoint, ModelInfo info) {
+    if (info.precision().startsWith("bf16")) { // Those of packed layers are in another form.
+      boolean packed = !info.precision().equals("bf16");
+      return packed ? 0 : 2 * (info.blockParameters() + (long) info.vocabSize() * info.hiddenSize());
+    }
+    return languageWeights(plans) - tableBytes(checkpoint, info);
   }
 
   /** Bytes of the files of quantised weights beside the language model's plan; 0 where it has none. */

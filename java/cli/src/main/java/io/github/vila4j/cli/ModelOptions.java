@@ -22,8 +22,8 @@ final class ModelOptions {
       paramLabel = "P",
       defaultValue = "default",
       description =
-          "fp32, int8 or int4; unless given, the first of these whose weights take at most 0.6 of the memory. For tensorrt also fp16, "
-              + "bf16 and fp8; unless given, the checkpoint's type.")
+          "fp32, bf16, int8 or int4; unless given, the first of these whose weights take at most 0.6 of the memory. For tensorrt "
+              + "also fp16 and fp8; unless given, the checkpoint's type.")
   private String precision;
 
   @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto, onnxruntime or tensorrt.")

@@ -71,7 +71,7 @@ class MainTest {
         "3by4",
         "a",
         "b");
-    Run.fails(2, "--runs 0 --tokens 64: expected at least 1 of each", "bench", "--model", Run.CLIP, "--runs", "0");
+    Run.fails(2, "--runs 0 --tokens 64 --requests 8: expected at least 1 of each", "bench", "--model", Run.CLIP, "--runs", "0");
     Run.fails(2, "--model and --synthetic leave each other out", "bench", "--model", Run.CLIP, "--synthetic", "vila1.5-3b");
     Run.fails(
         2, "synthetic model: \"vila9\", expected one of vila1.5-3b, llama3-8b, vila-7b, vila-13b", "bench", "--synthetic", "vila9");
@@ -389,6 +389,7 @@ class MainTest {
             "first_token_cached_prefix_seconds",
             "memory_bytes_per_second",
             "int8_multiply_accumulates_per_second",
+            "bf16_multiply_accumulates_per_second",
             "peak_rss_bytes")) {
       assertTrue(figures.get(name).getAsDouble() > 0, name);
     }
@@ -409,6 +410,13 @@ class MainTest {
             "image fp32 to chosen ratio")) {
       assertTrue(table.contains("\n" + name + " "), table);
     }
+    String bf16 = Run.ok("bench", "--model", Run.SIGLIP, "--precision", "bf16", "--runs", "1", "--tokens", "2", "--requests", "2");
+    for (String name : List.of("decode share of memory bandwidth", "prefill share of bf16 peak")) {
+      assertTrue(bf16.contains("\n" + name + " "), bf16);
+    }
+    assertFalse(bf16.contains("prefill share of int8 peak"), bf16);
+    assertTrue(bf16.contains("\ndecode 2 requests ratio "), bf16);
+    assertFalse(bf16.contains("\ndecode 4 requests "), bf16);
   }
 
   @Test
