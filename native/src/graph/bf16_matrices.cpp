@@ -58,6 +58,7 @@ void round(const TensorRef& tensor, const LinearUse& layer, std::vector<uint16_t
     }
     drop_pages(tensor.data() + static_cast<size_t>(first) * row_bytes, static_cast<size_t>(last - first) * row_bytes);
   });
+  drop_pages(tensor.data(), tensor.bytes);
 }
 
 void draw(const LinearUse& layer, std::vector<uint16_t>& values) {

@@ -103,6 +103,7 @@ void pack(const Rows& rows, const PackedShape& shape, uint8_t* packed) {
     for (int64_t n = first; n < last; ++n) rows.put(shape, n, room, packed);
     rows.leave(first, last);
   });
+  rows.leave(0, shape.n);
 }
 
 /// Fills `packed`, which has the layer's size in zeros, from the checkpoint.

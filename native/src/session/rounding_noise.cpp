@@ -161,6 +161,7 @@ class Probe {
       }
       drop_pages(matrix.data() + static_cast<size_t>(first) * row_bytes, static_cast<size_t>(last - first) * row_bytes);
     });
+    drop_pages(matrix.data(), matrix.bytes);
     if (layer.bias) {
       const std::vector<float> bias = tensors_.get(layer.name + ".bias", {layer.out}).to_float();
       for (Rows* rows : {&y.eight, &y.four}) {
