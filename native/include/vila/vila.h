@@ -370,8 +370,8 @@ class VILA_API LoadOptions {
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.
-  /// Those at once share each decode step (bf16, int8 and int4, and on tensorrt; in fp32 on the CPU they take turns), and each holds its
-  /// session's KV cache.
+  /// Those at once share each decode step (bf16, int8 and int4, and on tensorrt; in fp32 on the CPU they take turns), and each
+  /// holds its session's KV cache.
   int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
   std::string prompt_template;        ///< empty: the checkpoint's own
@@ -442,8 +442,8 @@ VILA_API CheckpointReport inspect_checkpoint(const std::string& path);
 
 /// The folder of a checkpoint with random weights, for measuring without a model: `model` is "vila1.5-3b", "llama3-8b"
 /// (Llama-3-VILA1.5-8B), "vila-7b" or "vila-13b", whose sizes it has. It is written into the folder `cache_dir` (as
-/// LoadOptions::cache_dir) where it is not there yet. It runs in bf16, int8 and int4 (with LoadOptions::images_only in fp32, too): its
-/// files hold what plans read as it is, matrices are drawn at random when plans are made. Its tokenizer has an id a byte. Any
+/// LoadOptions::cache_dir) where it is not there yet. It runs in bf16, int8 and int4 (with LoadOptions::images_only in fp32, too):
+/// its files hold what plans read as it is, matrices are drawn at random when plans are made. Its tokenizer has an id a byte. Any
 /// thread. Throws invalid_argument for another name, io where the folder cannot be written.
 VILA_API std::string synthetic_checkpoint(const std::string& model, const std::string& cache_dir);
 
