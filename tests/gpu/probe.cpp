@@ -306,12 +306,14 @@ class Probe {
     vila::plan::BuildRequest request;
     request.label = plan.label;
     request.strip = variant.strip;
-    request.inputs = {fixed(names::kInputsEmbeds, {1, 1, language().hidden}), fixed(names::kPastLengths, {1})};
+    std::vector<vila::plan::InputRange> inputs{fixed(names::kInputsEmbeds, {1, 1, language().hidden}),
+                                               fixed(names::kPastLengths, {1})};
     const std::vector<int64_t> rows{1, language().kv_heads, variant.capacity, language().head_dim};
     for (int64_t layer = 0; layer < language().layers; ++layer) {
-      request.inputs.push_back(fixed(names::past_key(layer), rows));
-      request.inputs.push_back(fixed(names::past_value(layer), rows));
+      inputs.push_back(fixed(names::past_key(layer), rows));
+      inputs.push_back(fixed(names::past_value(layer), rows));
     }
+    request.ranges = {std::move(inputs)};
     const auto start = Clock::now();
     plan.bytes = backend_->build(plan.graph, request);
     if (seconds != nullptr) *seconds = seconds_since(start);
@@ -326,7 +328,7 @@ class Probe {
                                                std::function<vila::plan::BuiltPlan(int64_t)> plan_of) const {
     const vila::DType compute = vila::parse_device_precision(precision, vila::DType::f16).compute;
     const vila::LanguageSpec& l = language();
-    const vila::plan::DecoderSizes sizes{l.layers, l.kv_heads, l.head_dim, l.hidden, l.vocab, compute, capacities, 1};
+    const vila::plan::DecoderSizes sizes{l.layers, l.kv_heads, l.head_dim, l.hidden, l.vocab, compute, capacities, {1}, 1};
     return backend_->make_decoder(sizes, [plan_of = std::move(plan_of)](int64_t capacity) {
       vila::plan::BuiltPlan plan = plan_of(capacity);
       return vila::plan::BucketPlans{plan, std::make_unique<vila::plan::BuiltPlan>(plan)};
