@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,9 +22,9 @@ namespace vila::plan::tensorrt {
 /// A graph of the TensorRT dialect in float32 on memory of the emulated device.
 class EmulatedEngine final : public Engine {
  public:
-  /// `wrong` turns every second number of its outputs over. `runs`, unless it is empty, names a file that gets a line for every run:
-  /// "<label> <sequences>".
-  explicit EmulatedEngine(const BuiltPlan& plan, bool wrong = false, std::string runs = "")
+  /// `wrong` turns every second number of its outputs over. `runs`, which may be empty, is asked at every run for the name of a file
+  /// that gets a line for it, "<label> <sequences>"; an empty name: none.
+  explicit EmulatedEngine(const BuiltPlan& plan, bool wrong = false, std::function<std::string()> runs = {})
       : label_(plan.label),
         plan_(onnxruntime_backend()->compile(graph::serialize(plan.graph), plan.label, {1})),
         wrong_(wrong),
@@ -51,7 +52,8 @@ class EmulatedEngine final : public Engine {
       (tensor.input ? inputs : outputs).push_back({tensor.name, tensor.dtype, std::move(shape), memory_.at(tensor.name)});
     }
     emulator::enqueue(stream, [this, batch = batch(), inputs = std::move(inputs), outputs = std::move(outputs)] {
-      if (!runs_.empty()) std::ofstream(runs_, std::ios::app) << label_ << ' ' << batch << '\n';
+      const std::string runs = runs_ ? runs_() : "";
+      if (!runs.empty()) std::ofstream(runs, std::ios::app) << label_ << ' ' << batch << '\n';
       plan_->run(inputs, outputs, nullptr);
       if (wrong_) spoil(outputs);
       return cudaSuccess;
@@ -87,7 +89,7 @@ class EmulatedEngine final : public Engine {
   const std::string label_;
   const std::shared_ptr<Plan> plan_;
   const bool wrong_;
-  const std::string runs_;
+  const std::function<std::string()> runs_;
   std::vector<EngineTensor> tensors_;
   std::map<std::string, void*> memory_;
   std::map<std::string, std::vector<int64_t>> shapes_;

@@ -46,7 +46,7 @@ class EmulatedBackend final : public EngineBackend {
     }
     const std::string wrong = variable("EMULATED_WRONG");
     return std::make_unique<EmulatedEngine>(plan, !wrong.empty() && plan.label.starts_with(wrong),
-                                            variable("EMULATED_RUNS"));
+                                            [] { return variable("EMULATED_RUNS"); });
   }
 };
 
