@@ -31,7 +31,7 @@ native_failures() {
 note_native_skips() {
   local line
   while IFS= read -r line; do skips+=("$1: $line"); done < <(
-    sed -n 's/^.*SKIPPED: */skipped: /p' "$2/Testing/Temporary/LastTest.log" | sort -u)
+    sed -n 's/^\(.*MESSAGE: \)\{0,1\}SKIPPED: */skipped: /p' "$2/Testing/Temporary/LastTest.log" | sort -u)
 }
 
 # java_count LOG: "K Java" or "K Java (S skipped)" from Surefire's summary of each module, K without those skipped. Fails when none
