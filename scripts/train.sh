@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Training of the demo model: scripts/train.sh train --run build/training. Builds what it needs first (PyTorch's Java libraries are
-# several hundred megabytes). `scripts/train.sh --help` lists the commands.
+# 110 MB). `scripts/train.sh --help` lists the commands.
 set -u
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd) || exit 1
 . "$root/scripts/setup.sh"
