@@ -39,7 +39,7 @@ for ((round = 1; round <= rounds; ++round)); do
     >"$out/llama-prefill-$round.json" 2>"$out/llama.log"
   peak "$out/llama-decode-$round.peak" "$llama" -m "$gguf" -t "$threads" -r 1 -p 0 -n 64 -d 256 -o json \
     >"$out/llama-decode-$round.json" 2>>"$out/llama.log"
-  "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --json >"$out/vila4j-$round.json"
+  "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --requests 1 --json >"$out/vila4j-$round.json"
 done
 
 python3 - "$out" "$rounds" <<'END'
@@ -58,10 +58,14 @@ for title, key, theirs in (
     other = [read(f"{theirs}-{i}")[0]["avg_ts"] for i in rounds]
     ratio = statistics.median(a / b for a, b in zip(ours, other))
     print(f"| {title} | {statistics.median(ours):.1f} | {statistics.median(other):.1f} | {ratio:.2f} |")
-ours = [read(f"vila4j-{i}")["peak_rss_bytes"] for i in rounds]
+ours = lambda key: [read(f"vila4j-{i}")[key] for i in rounds]
 peaks = [[int(open(f"{folder}/llama-{what}-{i}.peak").read()) for what in ("prefill", "decode")] for i in rounds]
 other = [max(pair) for pair in peaks]
-ratio = statistics.median(a / b for a, b in zip(ours, other))
-print(f"\npeak resident memory: vila4j {statistics.median(ours) / 1e9:.2f} GB with JVM, tower and one image, llama.cpp "
-      f"{statistics.median(other) / 1e9:.2f} GB, ratio {ratio:.2f}")
+print("\n| peak resident memory, with JVM | vila4j int4 | llama.cpp Q4_0 | ratio |\n|---|---|---|---|")
+for title, key in (
+    ("language model only", "peak_rss_language_only_bytes"),
+    ("with the tower and an image", "peak_rss_bytes"),
+):
+    ratio = statistics.median(a / b for a, b in zip(ours(key), other))
+    print(f"| {title} | {statistics.median(ours(key)) / 1e9:.2f} GB | {statistics.median(other) / 1e9:.2f} GB | {ratio:.2f} |")
 END

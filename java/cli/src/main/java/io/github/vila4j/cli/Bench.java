@@ -162,13 +162,14 @@ final class Bench extends BaseCommand {
 
   /** One run. The picture must be new to the model. */
   private void measure(VilaModel loaded, VilaSession session, VilaImage picture) {
-    sample("image_seconds", time(() -> loaded.encodeImage(picture)));
     Completion completion = session.generate(prompt(loaded, 'a', LONG_PROMPT), fresh(tokens + 1));
     double prefillSeconds = completion.timings().prefillSeconds();
     sample("prefill_seconds", prefillSeconds);
     sample("prefill_tokens_per_second", rate(completion.usage().promptTokens(), prefillSeconds));
     // The first token comes of the prefill.
     sample("decode_tokens_per_second", rate(completion.usage().completionTokens() - 1, completion.timings().decodeSeconds()));
+    figures.putIfAbsent("peak_rss_language_only_bytes", peakRss()); // Weights of the tower are mapped: no image, no memory.
+    sample("image_seconds", time(() -> loaded.encodeImage(picture)));
     Prompt turn = prompt(loaded, 'a', QUESTION, picture);
     Prompt another = prompt(loaded, 'b', QUESTION, picture);
     sample("first_token_seconds", time(() -> session.generate(turn, fresh(1))));

@@ -390,6 +390,7 @@ class MainTest {
             "memory_bytes_per_second",
             "int8_multiply_accumulates_per_second",
             "bf16_multiply_accumulates_per_second",
+            "peak_rss_language_only_bytes",
             "peak_rss_bytes")) {
       assertTrue(figures.get(name).getAsDouble() > 0, name);
     }
