@@ -306,7 +306,9 @@ class VILA_API GenerationOptions {
   int64_t seed = -1;                  ///< < 0: a fresh seed each call, reported in Completion::seed
   int32_t top_logprobs = -1;          ///< -1: no log probabilities; n >= 0: the chosen token's and the n best, at most 20
   bool ignore_eos = false;            ///< generate on past the model's own stop ids
-  bool reuse_prefix = true;           ///< keep the positions that this session's cache shares with the prompt
+  /// Keep the positions that this session's cache shares with the prompt, or copy those that another session's shares with it
+  /// (LoadOptions::prefix_cache_bytes). False computes the prompt afresh.
+  bool reuse_prefix = true;
   std::vector<std::string> stop;      ///< stop strings; the answer ends before the first one
   std::vector<int32_t> stop_ids;      ///< besides the model's own
 };
@@ -329,7 +331,7 @@ class VILA_API Completion {
   FinishReason finish_reason = FinishReason::length;
   int32_t prompt_tokens = 0;          ///< positions of the prompt, image tokens included
   int32_t image_tokens = 0;           ///< those that are image tokens
-  int32_t cached_tokens = 0;          ///< positions of the prompt that were already in the session's cache
+  int32_t cached_tokens = 0;          ///< positions of the prompt that were in this session's cache or another's, not computed
   int32_t completion_tokens = 0;      ///< ids.size()
   int64_t seed = 0;                   ///< the seed that was used
   double image_seconds = 0;           ///< decoding and encoding images
@@ -374,6 +376,10 @@ class VILA_API LoadOptions {
   /// holds its session's KV cache.
   int32_t max_requests = 8;
   int64_t image_cache_bytes = 256LL << 20;  ///< bound of the image token cache; 0 turns it off
+  /// Bound of the prefix cache: keys and values that ended sessions leave behind, for prompts that begin likewise (the examples of
+  /// few-shot prompts, long instructions, a conversation that is sent whole). 0 turns it off; then sessions share nothing with open
+  /// ones either.
+  int64_t prefix_cache_bytes = 512LL << 20;
   std::string prompt_template;        ///< empty: the checkpoint's own
   /// Only vision tower and projector: Model::encode_image() and its like work, new_session() throws unsupported, and nothing of the
   /// language model is compiled or loaded. A synthetic checkpoint then has fp32 too, its matrices drawn at random.
@@ -497,6 +503,12 @@ class VILA_API Model {
   int64_t image_cache_entries() const;
   int64_t image_cache_hits() const;
   int64_t image_cache_misses() const;
+  /// Bytes and sequences that ended sessions have left in the prefix cache; prompts so far that copied positions from these or from
+  /// open sessions, and how many positions.
+  int64_t prefix_cache_bytes() const;
+  int64_t prefix_cache_entries() const;
+  int64_t prefix_cache_hits() const;
+  int64_t prefix_cache_positions() const;
 
   struct Impl;
   explicit Model(std::shared_ptr<Impl> impl);
@@ -512,7 +524,7 @@ class VILA_API Session {
   Session& operator=(const Session&);
   ~Session();
 
-  /// Answers a prompt. `listener` may be null. Positions that the cache shares with the prompt are reused. On error the cache is
+  /// Answers a prompt. `listener` may be null. Positions that a cache shares with the prompt are reused. On error the cache is
   /// rolled back to what it held before, or emptied; the session stays usable. A cancelled call returns what was generated, with
   /// FinishReason::cancelled. Throws capacity when the prompt does not fit the context.
   Completion generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener);

@@ -22,6 +22,11 @@ class SequenceCache {
   virtual void reserve(int64_t positions, int64_t used) = 0;
   /// Positions that there is room for.
   virtual int64_t capacity() const = 0;
+  /// Copies the first `rows` rows of `from`, another cache of the same decoder, which holds them and whose sequence nobody changes
+  /// meanwhile; several threads may copy from it at once. There is room for them.
+  virtual void copy_rows(SequenceCache& from, int64_t rows) = 0;
+  /// What it takes of memory, where the decoder computes.
+  virtual int64_t bytes() const = 0;
 };
 
 /// The next positions of one sequence. All memory is the host's.

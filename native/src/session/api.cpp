@@ -123,6 +123,10 @@ int64_t Model::image_cache_bytes() const { return impl_->engine->vision().cache(
 int64_t Model::image_cache_entries() const { return impl_->engine->vision().cache().stats().entries; }
 int64_t Model::image_cache_hits() const { return impl_->engine->vision().cache().stats().hits; }
 int64_t Model::image_cache_misses() const { return impl_->engine->vision().cache().stats().misses; }
+int64_t Model::prefix_cache_bytes() const { return impl_->engine->prefixes().stats().bytes; }
+int64_t Model::prefix_cache_entries() const { return impl_->engine->prefixes().stats().entries; }
+int64_t Model::prefix_cache_hits() const { return impl_->engine->prefixes().stats().hits; }
+int64_t Model::prefix_cache_positions() const { return impl_->engine->prefixes().stats().positions; }
 
 Session::Session(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(const Session&) = default;

@@ -41,6 +41,9 @@ int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (options.image_cache_bytes < 0) {
     fail(ErrorCode::invalid_argument, "image_cache_bytes: ", options.image_cache_bytes, ", expected 0 or more");
   }
+  if (options.prefix_cache_bytes < 0) {
+    fail(ErrorCode::invalid_argument, "prefix_cache_bytes: ", options.prefix_cache_bytes, ", expected 0 or more");
+  }
   if (options.context_length < 0 || options.context_length > spec.language.max_positions) {
     fail(ErrorCode::invalid_argument, "context_length: ", options.context_length, ", expected 0 to ", spec.language.max_positions,
          ", the positions this model was made for");
@@ -67,6 +70,7 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
   }
   engine->load_plans(options, progress);
   engine->vision_.emplace(spec, *engine->plans_.vision, *engine->plans_.projector, options.image_cache_bytes);
+  engine->prefixes_.emplace(options.prefix_cache_bytes);
   if (engine->has_language()) {
     engine->scheduler_.emplace(engine->decoder(), options.max_requests);
   }

@@ -14,6 +14,7 @@
 #include "session/device_precision.h"
 #include "session/language_runner.h"
 #include "session/precision.h"
+#include "session/prefix_cache.h"
 #include "session/scheduler.h"
 #include "session/vision_encoder.h"
 #include "tokenizer/tokenizer.h"
@@ -37,7 +38,7 @@ struct Plans {
 Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
                  std::vector<std::string>* lines);
 
-/// Immutable after construction but for the image cache and the scheduler; any thread.
+/// Immutable after construction but for the caches and the scheduler; any thread.
 class Engine {
  public:
   /// Throws what Model::load documents.
@@ -48,10 +49,11 @@ class Engine {
   const EmbeddingTable& embeddings() const { return *plans_.embeddings; }
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
-  /// False after LoadOptions::images_only: embeddings(), decoder() and scheduler() are not to be called then.
+  /// False after LoadOptions::images_only: embeddings(), decoder(), scheduler() are not to be called then.
   bool has_language() const { return plans_.decoder != nullptr; }
   plan::Decoder& decoder() const { return *plans_.decoder; }
   Scheduler& scheduler() { return *scheduler_; }
+  PrefixCache& prefixes() { return *prefixes_; }
   /// Most positions of a session.
   int64_t context() const { return context_; }
   /// The template in force.
@@ -70,6 +72,7 @@ class Engine {
   PromptSpec prompt_spec_;
   std::optional<VisionEncoder> vision_;
   std::optional<Scheduler> scheduler_;
+  std::optional<PrefixCache> prefixes_;
   int64_t context_ = 0;
   LiveCount<LiveType::model> live_;
 };

@@ -2,6 +2,7 @@
 // The keys and values of one sequence in the host's memory, written in place by the language plan.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -25,6 +26,11 @@ class KvCache final : public plan::SequenceCache {
   void reserve(int64_t positions, int64_t used) override;
 
   int64_t capacity() const override { return capacity_; }
+  void copy_rows(SequenceCache& from, int64_t rows) override;
+  /// Of the rows that were ever written since it last grew: memory behind them has not been touched.
+  int64_t bytes() const override;
+  /// Says that rows up to `positions` have been, or may soon be, written.
+  void touch(int64_t positions) { touched_ = std::max(touched_, positions); }
   int64_t limit() const { return limit_; }
   int64_t layers() const { return static_cast<int64_t>(keys_.size()); }
   DType dtype() const { return dtype_; }
@@ -38,10 +44,13 @@ class KvCache final : public plan::SequenceCache {
     void operator()(uint8_t* memory) const { std::free(memory); }
   };
   using Buffer = std::unique_ptr<uint8_t[], Free>;
+  size_t row_bytes() const;
+  /// Copies the first rows of every head from one buffer to another.
+  void copy_heads(uint8_t* to, int64_t to_capacity, const uint8_t* from, int64_t from_capacity, int64_t rows) const;
   Buffer grow(const Buffer& old, int64_t capacity, int64_t used) const;
 
   DType dtype_;
-  int64_t kv_heads_, head_dim_, limit_, capacity_ = 0;
+  int64_t kv_heads_, head_dim_, limit_, capacity_ = 0, touched_ = 0;
   std::vector<Buffer> keys_, values_;
   LiveCount<LiveType::kv_cache> live_;
 };

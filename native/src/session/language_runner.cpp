@@ -107,12 +107,13 @@ void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, 
   }
   last_.clear();
   for (const SequenceStep& step : steps) {
-    const KvCache& cache = own(step);
+    KvCache& cache = own(step);
     if (step.past < 0 || step.past + count > cache.capacity() || cache.dtype() != cache_) {
       fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", cache.capacity(), " of ",
            name_of(cache.dtype()));
     }
     if (step.logits == nullptr || step.token != nullptr) fail(ErrorCode::internal, "language plan: it gives logits and chooses no token");
+    cache.touch(step.past + count);
     last_.push_back(static_cast<int32_t>(step.past + count - 1));
   }
   int32_t total = *std::max_element(last_.begin(), last_.end()) + 1;

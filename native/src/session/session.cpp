@@ -76,10 +76,6 @@ class Writer {
   Completion& completion_;
 };
 
-size_t common_prefix(const std::vector<Element>& a, const std::vector<Element>& b) {
-  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
-}
-
 }  // namespace
 
 class Session::Impl::Running {
@@ -89,8 +85,10 @@ class Session::Impl::Running {
     if (session_.running_) fail(ErrorCode::busy, "session: inside another call; use one session per thread");
     session_.running_ = true;
     session_.stop_.clear();  // under the lock: a cancel() from here on counts for this call
+    session_.held_->mutex.lock();  // Who copies from it is soon done.
   }
   ~Running() {
+    session_.held_->mutex.unlock();
     const std::lock_guard lock(session_.mutex_);
     session_.running_ = false;
   }
@@ -103,7 +101,32 @@ class Session::Impl::Running {
 
 Session::Impl::Impl(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
-      cache_(engine_->decoder().new_cache(engine_->context())) {}
+      held_(std::make_shared<CachedSequence>(engine_->decoder().new_cache(engine_->context()))) {
+  engine_->prefixes().begin(held_);
+}
+
+Session::Impl::~Impl() { engine_->prefixes().end(std::move(held_)); }
+
+void Session::Impl::reserve(int64_t positions, size_t used) {
+  const auto rows = static_cast<int64_t>(std::min(used, sequence().size()));
+  try {
+    cache().reserve(positions, rows);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::capacity || positions > engine_->context() || !engine_->prefixes().clear()) throw;
+    cache().reserve(positions, rows);
+  }
+}
+
+size_t Session::Impl::extend(const std::vector<Element>& wanted, size_t keep) {
+  try {
+    const size_t now = engine_->prefixes().extend(wanted, keep, *held_);
+    if (now > keep) logits_.clear();  // They were of what the rows replace.
+    return now;
+  } catch (...) {
+    logits_.clear();
+    throw;
+  }
+}
 
 double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep, bool samples) {
   const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
@@ -116,14 +139,14 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
   }
   const double image_seconds = image_watch.seconds();
 
-  // From here on the cache changes; sequence_ always says what it holds.
-  cache_->reserve(static_cast<int64_t>(total), static_cast<int64_t>(std::min(sequence_.size(), keep)));
-  sequence_.resize(keep);
+  // From here on the cache changes; the sequence always says what it holds.
+  reserve(static_cast<int64_t>(total), keep);
+  sequence().resize(keep);
   std::vector<float> logits(static_cast<size_t>(engine_->spec().language.vocab));
   logits_.clear();
   size_t next_image = 0;
-  while (sequence_.size() < total) {
-    const size_t start = sequence_.size();
+  while (sequence().size() < total) {
+    const size_t start = sequence().size();
     const size_t count = std::min(static_cast<size_t>(slot.chunk()), total - start);
     embeds_.resize(count * hidden);
     for (size_t i = 0; i < count; ++i) {
@@ -137,10 +160,10 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
         engine_->embeddings().row(prompt.elements[at].id, row);
       }
     }
-    slot.prefill({cache_.get(), static_cast<int64_t>(start), embeds_.data(), samples ? nullptr : logits.data(),
+    slot.prefill({&cache(), static_cast<int64_t>(start), embeds_.data(), samples ? nullptr : logits.data(),
                   samples && start + count == total ? &next_ : nullptr},
                  static_cast<int64_t>(count));
-    sequence_.insert(sequence_.end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
+    sequence().insert(sequence().end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
                      prompt.elements.begin() + static_cast<std::ptrdiff_t>(start + count));
   }
   logits_ = std::move(logits);
@@ -152,14 +175,14 @@ void Session::Impl::step(Scheduler::Slot& slot, int32_t id, bool samples) {
   embeds_.resize(static_cast<size_t>(engine_->spec().language.hidden));
   engine_->embeddings().row(id, embeds_.data());
   try {
-    slot.decode({cache_.get(), static_cast<int64_t>(sequence_.size()), embeds_.data(), samples ? nullptr : logits_.data(),
+    slot.decode({&cache(), static_cast<int64_t>(sequence().size()), embeds_.data(), samples ? nullptr : logits_.data(),
                  samples ? &next_ : nullptr});
     logits_behind_ = samples;
   } catch (...) {
     logits_.clear();  // They may be half-written.
     throw;
   }
-  sequence_.push_back({id, {}});
+  sequence().push_back({id, {}});
 }
 
 Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener) {
@@ -187,15 +210,16 @@ Completion Session::Impl::generate(const Prompt& prompt, const GenerationOptions
   Writer writer(*engine_, stops.strings, listener, completion);
 
   // The last position is always computed: its logits are needed.
-  const size_t keep = options.reuse_prefix ? std::min(common_prefix(sequence_, prepared.elements), prepared.elements.size() - 1) : 0;
+  size_t keep = options.reuse_prefix ? std::min(common_prefix(sequence(), prepared.elements), prepared.elements.size() - 1) : 0;
   Stopwatch prefill_watch;
   bool begun = false;
   try {
     Scheduler::Slot slot(engine_->scheduler(), stop_);
     begun = true;
     prefill_watch = Stopwatch();  // Waiting for a place is not computing.
-    cache_->reserve(total + std::min<int64_t>(room, options.max_new_tokens), static_cast<int64_t>(sequence_.size()));
-    if (samples) engine_->decoder().begin_sampling(*cache_, options, static_cast<uint64_t>(completion.seed), prompt_ids);
+    reserve(total + std::min<int64_t>(room, options.max_new_tokens), sequence().size());
+    if (options.reuse_prefix) keep = extend(prepared.elements, keep);
+    if (samples) engine_->decoder().begin_sampling(cache(), options, static_cast<uint64_t>(completion.seed), prompt_ids);
     completion.image_seconds = compute(slot, prepared, keep, samples);
     completion.cached_tokens = static_cast<int32_t>(keep);
     completion.prefill_seconds = prefill_watch.seconds() - completion.image_seconds;
@@ -259,17 +283,17 @@ void Session::Impl::prefill(const Prompt& prompt) {
 void Session::Impl::decode(int32_t id) {
   const Running running(*this);
   if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: decode() before the first prefill()");
-  const auto position = static_cast<int64_t>(sequence_.size());
+  const auto position = static_cast<int64_t>(sequence().size());
   if (position >= engine_->context()) fail(ErrorCode::capacity, "session: all ", engine_->context(), " positions of the context are used");
   Scheduler::Slot slot(engine_->scheduler(), stop_);
-  cache_->reserve(position + 1, position);
+  reserve(position + 1, sequence().size());
   step(slot, id, false);
 }
 
 std::vector<float> Session::Impl::logits() const {
   const Running running(*this);
   if (logits_.empty()) fail(ErrorCode::invalid_argument, "session: logits() before the first prefill()");
-  if (logits_behind_) engine_->decoder().read_logits(*cache_, logits_.data());
+  if (logits_behind_) engine_->decoder().read_logits(*held_->cache, logits_.data());
   logits_behind_ = false;
   return logits_;
 }
@@ -279,7 +303,7 @@ void Session::Impl::cancel() noexcept {
   if (running_) stop_.raise();
 }
 
-int32_t Session::Impl::position() const noexcept { return static_cast<int32_t>(sequence_.size()); }
+int32_t Session::Impl::position() const noexcept { return static_cast<int32_t>(held_->elements.size()); }
 
 void Session::Impl::reset() {
   const Running running(*this);
@@ -287,7 +311,7 @@ void Session::Impl::reset() {
 }
 
 void Session::Impl::forget() noexcept {
-  sequence_.clear();
+  sequence().clear();
   logits_.clear();
 }
 

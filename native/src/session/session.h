@@ -7,22 +7,15 @@
 #include <mutex>
 #include <vector>
 
-#include "common/hash.h"
 #include "common/live_count.h"
 #include "plan/stop_source.h"
 #include "prompt/prompt.h"
+#include "session/element.h"
 #include "session/engine.h"
 #include "session/scheduler.h"
 #include "vila/vila.h"
 
 namespace vila {
-
-/// What stands at one position of a sequence; equal elements at equal positions behind equal prefixes have equal keys and values.
-struct Element {
-  int32_t id = -1;                  ///< text: the token id; image: the token's number within the image
-  Hash128 image;                    ///< VisionEncoder::key of the image's view; zero for text
-  bool operator==(const Element&) const = default;
-};
 
 /// A prompt ready to run.
 struct PreparedPrompt {
@@ -47,6 +40,9 @@ TokenizedPrompt tokenize(const Engine& engine, const Prompt& prompt);
 struct Session::Impl {
  public:
   explicit Impl(std::shared_ptr<Engine> engine);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   Completion generate(const Prompt& prompt, const GenerationOptions& options, TokenListener* listener);
   void prefill(const Prompt& prompt);
@@ -59,6 +55,10 @@ struct Session::Impl {
  private:
   /// Marks the session as inside a call; throws busy when it is in one already.
   class Running;
+  /// Makes room in the cache, keeping its first `used` rows; where memory lacks, the prefix cache is given up for it.
+  void reserve(int64_t positions, size_t used);
+  /// Copies what another sequence has of `wanted` beyond the `keep` positions that this one has; returns how many it has then.
+  size_t extend(const std::vector<Element>& wanted, size_t keep);
   /// Brings the cache to exactly `prompt`, keeping the first `keep` positions, and leaves the last one's logits or, when the decoder
   /// `samples`, chooses the next token from them. Returns the seconds spent on images.
   double compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep, bool samples);
@@ -66,9 +66,11 @@ struct Session::Impl {
   void step(Scheduler::Slot& slot, int32_t id, bool samples);
   void forget() noexcept;
 
+  plan::SequenceCache& cache() { return *held_->cache; }
+  std::vector<Element>& sequence() { return held_->elements; }
+
   std::shared_ptr<Engine> engine_;
-  std::unique_ptr<plan::SequenceCache> cache_;
-  std::vector<Element> sequence_;   ///< invariant: what the cache's first sequence_.size() rows hold
+  std::shared_ptr<CachedSequence> held_;  ///< locked while a call runs
   mutable std::vector<float> logits_;   ///< of the last position computed; empty before the first
   mutable bool logits_behind_ = false;  ///< the decoder has them, these are older
   int32_t next_ = -1;               ///< the token that the last step chose, where the decoder samples

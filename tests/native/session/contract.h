@@ -104,6 +104,7 @@ class Contract {
     options.backend = subject_.backend;
     options.precision = subject_.precision;
     options.cache_dir = cache_.string();
+    options.prefix_cache_bytes = 0;  // New sessions are what others are compared with; prefix_cache() turns it on.
     return options;
   }
   Model load(const std::string& name) const { return Model::load((data("cases/" + name) / "model").string(), options(), nullptr); }
@@ -205,6 +206,93 @@ class Contract {
       generation.reuse_prefix = false;
       CHECK(reused.generate(chat, generation, nullptr).cached_tokens == 0);
     }
+  }
+
+  /// Sessions copy what others have computed, open ones and ended ones, and nothing but the time changes.
+  void prefix_cache() const {
+    const std::string folder = (data("cases/" + golden_cases()[0].name) / "model").string();
+    const Model fresh = load(golden_cases()[0].name);
+    LoadOptions bounded = options();
+    bounded.prefix_cache_bytes = 64LL << 20;
+    const Model model = Model::load(folder, bounded, nullptr);
+    GenerationOptions generation;
+    generation.max_new_tokens = 12;
+    generation.ignore_eos = true;
+    const auto few_shot = [](const std::string& question) {
+      Prompt prompt;
+      prompt.begin_turn(Role::user).add_image(test_image("photo.png")).add_text("a photo, " + words(20));
+      prompt.add_image(test_image("gray.png")).add_text("a gray one, " + words(20) + question);
+      return prompt;
+    };
+    const std::vector<std::string> questions{"What is it?", "Why?", "How many?", "Where is it, then?"};
+    std::vector<Completion> expected;
+    for (const std::string& question : questions) expected.push_back(fresh.new_session().generate(few_shot(question), generation, nullptr));
+    const auto check = [&](const Completion& completion, size_t which, bool copied) {
+      CHECK(completion.ids == expected[which].ids);
+      const auto shared = static_cast<int32_t>(expected[which].prompt_tokens - 20);
+      CHECK((completion.cached_tokens >= shared) == copied);
+      CHECK(completion.cached_tokens < completion.prompt_tokens);
+    };
+    check(model.new_session().generate(few_shot(questions[0]), generation, nullptr), 0, false);
+    CHECK(model.prefix_cache_entries() == 1);
+    CHECK(model.prefix_cache_hits() == 0);
+    const int64_t bytes = model.prefix_cache_bytes();
+    CHECK(bytes > 0);
+    Session open = model.new_session();
+    check(open.generate(few_shot(questions[1]), generation, nullptr), 1, true);  // of an ended session
+    CHECK(model.prefix_cache_hits() == 1);
+    CHECK(model.prefix_cache_positions() >= expected[1].prompt_tokens - 20);
+    CHECK(open.position() == expected[1].prompt_tokens + 11);
+    open.generate(text_prompt("Something else."), generation, nullptr);
+    check(open.generate(few_shot(questions[2]), generation, nullptr), 2, true);  // in place of what it had itself
+    generation.reuse_prefix = false;
+    CHECK(model.new_session().generate(few_shot(questions[3]), generation, nullptr).cached_tokens == 0);
+    generation.reuse_prefix = true;
+    CHECK(model.prefix_cache_entries() == 1);  // The last has taken the place of what it has most in common with.
+
+    // Several threads: some copy while others end.
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> workers;
+    for (size_t worker = 0; worker < 4; ++worker) {
+      workers.emplace_back([&, worker] {
+        for (size_t i = 0; i < questions.size(); ++i) {
+          const size_t which = (i + worker) % questions.size();
+          if (model.new_session().generate(few_shot(questions[which]), generation, nullptr).ids != expected[which].ids) ++wrong;
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    CHECK(wrong == 0);
+
+    // Of an open session, while no call runs in it: nothing else is left behind here.
+    bounded.prefix_cache_bytes = 1;
+    const Model narrow = Model::load(folder, bounded, nullptr);
+    check(narrow.new_session().generate(few_shot(questions[0]), generation, nullptr), 0, false);
+    CHECK(narrow.prefix_cache_entries() == 0);
+    CHECK(narrow.prefix_cache_bytes() == 0);
+    struct Inside : TokenListener {
+      const Model* model = nullptr;
+      std::vector<Completion> completions;
+      GenerationOptions generation;
+      Prompt prompt;
+      bool on_token(int32_t, const std::string&) override {
+        if (completions.empty()) completions.push_back(model->new_session().generate(prompt, generation, nullptr));
+        return true;
+      }
+    } inside;
+    inside.model = &narrow;
+    inside.generation = generation;
+    inside.prompt = few_shot(questions[1]);
+    Session source = narrow.new_session();
+    check(source.generate(few_shot(questions[0]), generation, &inside), 0, false);
+    check(inside.completions.at(0), 1, false);
+    check(narrow.new_session().generate(few_shot(questions[1]), generation, nullptr), 1, true);
+    check(source.generate(few_shot(questions[3]), generation, nullptr), 3, true);
+    source.reset();
+    check(narrow.new_session().generate(few_shot(questions[2]), generation, nullptr), 2, false);
+
+    bounded.prefix_cache_bytes = -1;
+    CHECK(error_of([&] { Model::load(folder, bounded, nullptr); }) == "1:prefix_cache_bytes: -1, expected 0 or more");
   }
 
   void threads() const {
@@ -497,8 +585,39 @@ class Contract {
     CHECK(completion.finish_reason == FinishReason::cancelled);
     CHECK(completion.ids.size() < 4000);
     generation.max_new_tokens = 8;
-    const Completion after = session.generate(text_prompt("Go on."), generation, nullptr);
-    CHECK(after.ids == model.new_session().generate(text_prompt("Go on."), generation, nullptr).ids);
+    const std::vector<int32_t> expected = model.new_session().generate(text_prompt("Go on."), generation, nullptr).ids;
+    CHECK(session.generate(text_prompt("Go on."), generation, nullptr).ids == expected);
+
+    // At any time: while an image is encoded (a new one each time), in the prompt's computation, between tokens.
+    struct Begun : TokenListener {
+      std::promise<void> promise;
+      bool on_begin() override {
+        promise.set_value();
+        return true;
+      }
+      bool on_token(int32_t, const std::string&) override { return true; }
+    };
+    const Image photo = test_image("photo.png");
+    std::vector<uint8_t> rgb(photo.rgb(), photo.rgb() + photo.rgb_size());
+    int empty = 0;
+    for (int round = 0; round < 12; ++round) {
+      rgb[0] = static_cast<uint8_t>(rgb[0] + 1);
+      Prompt prompt;
+      prompt.begin_turn(Role::user).add_image(Image::from_rgb(rgb.data(), rgb.size(), photo.width(), photo.height()));
+      prompt.add_text(words(300));
+      Begun begun;
+      std::thread later([&] {
+        begun.promise.get_future().wait();
+        std::this_thread::sleep_for(std::chrono::microseconds(round == 0 ? 0 : 20 << round));
+        session.cancel();
+      });
+      const Completion stopped = session.generate(prompt, generation, &begun);
+      later.join();
+      if (stopped.ids.empty()) ++empty;
+      CHECK((stopped.ids.size() == 8) == (stopped.finish_reason == FinishReason::length));
+      CHECK(session.generate(text_prompt("Go on."), generation, nullptr).ids == expected);
+    }
+    CHECK(empty > 0);  // the first comes before anything is computed
   }
 
   void busy_and_capacity() const {
@@ -548,9 +667,15 @@ class Contract {
     CHECK(model.image_cache_misses() == 1);
     model.new_session().generate(prompt, generation, nullptr);
     CHECK(model.image_cache_hits() == 1);
+    Prompt other;
+    other.begin_turn(Role::user).add_image(test_image("wide.png")).add_text("What?");
+    std::vector<std::thread> workers;
+    for (int i = 0; i < 4; ++i) workers.emplace_back([&] { model.new_session().generate(other, generation, nullptr); });
+    for (std::thread& worker : workers) worker.join();
+    CHECK(model.image_cache_misses() == 2);  // asked for at once, encoded once
     const ModelInfo info = model.info();
     const int64_t one = static_cast<int64_t>(info.tokens_per_image) * info.hidden_size * 4;
-    CHECK(model.image_cache_bytes() == one);
+    CHECK(model.image_cache_bytes() == 2 * one);
     bounded.image_cache_bytes = 2 * one;
     const Model narrow = Model::load(folder, bounded, nullptr);
     for (const std::string file : {"photo.png", "wide.png", "gray.png", "photo.png"}) {
@@ -615,6 +740,7 @@ inline void run_contract(const Subject& subject) {
     SUBCASE("pixels, features and projected tokens") { contract.stages(); }
     SUBCASE("prompt text, ids, spans, logits and greedy tokens") { contract.prompts(); }
     SUBCASE("a reused prefix changes nothing but the time") { contract.prefix_reuse(); }
+    SUBCASE("what other sessions have computed is copied") { contract.prefix_cache(); }
     SUBCASE("sessions of one model in several threads") { contract.threads(); }
     SUBCASE("requests at once are answered as each alone") { contract.together(); }
     SUBCASE("slow readers, and more requests than places") { contract.slow_reader_and_places(); }

@@ -63,4 +63,24 @@ void DeviceCache::reserve(int64_t positions, int64_t used) {
   step = DeviceGraph();
 }
 
+void DeviceCache::copy_rows(SequenceCache& from, int64_t rows) {
+  auto* other = dynamic_cast<DeviceCache*>(&from);
+  if (other == nullptr) fail(ErrorCode::internal, "KV cache: a cache of another backend");
+  const std::lock_guard lock(work_.mutex);
+  if (rows < 0 || rows > capacity() || rows > other->capacity()) {
+    fail(ErrorCode::internal, "KV cache: ", rows, " rows from one of ", other->capacity(), " to one of ", capacity());
+  }
+  for (DeviceCache* cache : {other, this}) {
+    if (cache->group != nullptr) cache->group->leave(*cache);
+  }
+  buffers_.copy_rows(other->buffers_, 0, 0, rows, work_.stream);
+  work_.stream.wait();
+  filled = rows;
+}
+
+int64_t DeviceCache::bytes() const {
+  const DecoderSizes& sizes = work_.sizes;
+  return 2 * sizes.layers * sizes.kv_heads * sizes.head_dim * static_cast<int64_t>(size_of(sizes.compute)) * capacity();
+}
+
 }  // namespace vila::plan::tensorrt

@@ -54,6 +54,9 @@ class DeviceCache final : public SequenceCache {
   /// for it. Throws as SequenceCache says.
   void reserve(int64_t positions, int64_t used) override;
   int64_t capacity() const override { return buffers_.capacity(); }
+  /// Both leave their group for it. Waits for the stream.
+  void copy_rows(SequenceCache& from, int64_t rows) override;
+  int64_t bytes() const override;
 
   CacheBuffers& buffers() { return buffers_; }
   /// Of the last step, float32 [vocab].

@@ -183,7 +183,7 @@ public final class GenerationOptions {
   }
 
   /**
-   * Whether to keep the positions that the session's cache shares with the prompt.
+   * Whether to keep the positions that the session's cache, or another session's, shares with the prompt.
    *
    * @return false to compute the prompt afresh
    */
@@ -381,7 +381,7 @@ public final class GenerationOptions {
     }
 
     /**
-     * Whether to keep the positions that the session's cache shares with the prompt.
+     * Whether to keep the positions that the session's cache, or another session's, shares with the prompt.
      *
      * @param reusePrefix false to compute the prompt afresh
      * @return this

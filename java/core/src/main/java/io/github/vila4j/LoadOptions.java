@@ -17,6 +17,7 @@ public final class LoadOptions {
   private final int contextLength;
   private final int maxRequests;
   private final long imageCacheBytes;
+  private final long prefixCacheBytes;
   private final String promptTemplate;
   private final boolean imagesOnly;
 
@@ -28,6 +29,7 @@ public final class LoadOptions {
     contextLength = builder.contextLength;
     maxRequests = builder.maxRequests;
     imageCacheBytes = builder.imageCacheBytes;
+    prefixCacheBytes = builder.prefixCacheBytes;
     promptTemplate = builder.promptTemplate;
     imagesOnly = builder.imagesOnly;
   }
@@ -64,6 +66,7 @@ public final class LoadOptions {
     builder.contextLength = contextLength;
     builder.maxRequests = maxRequests;
     builder.imageCacheBytes = imageCacheBytes;
+    builder.prefixCacheBytes = prefixCacheBytes;
     builder.promptTemplate = promptTemplate;
     builder.imagesOnly = imagesOnly;
     return builder;
@@ -133,6 +136,15 @@ public final class LoadOptions {
   }
 
   /**
+   * Bound of the cache of keys and values that ended sessions leave behind.
+   *
+   * @return bytes; 0 turns it off
+   */
+  public long prefixCacheBytes() {
+    return prefixCacheBytes;
+  }
+
+  /**
    * The template of prompts that name none.
    *
    * @return a template's id; empty for the checkpoint's own
@@ -164,6 +176,7 @@ public final class LoadOptions {
       options.context_length(contextLength);
       options.max_requests(maxRequests);
       options.image_cache_bytes(imageCacheBytes);
+      options.prefix_cache_bytes(prefixCacheBytes);
       options.prompt_template(templateText);
       options.images_only(imagesOnly);
       return options;
@@ -182,6 +195,7 @@ public final class LoadOptions {
     private int contextLength = 0;
     private int maxRequests = 8;
     private long imageCacheBytes = 256L << 20;
+    private long prefixCacheBytes = 512L << 20;
     private String promptTemplate = "";
     private boolean imagesOnly = false;
 
@@ -268,6 +282,19 @@ public final class LoadOptions {
      */
     public Builder imageCacheBytes(long imageCacheBytes) {
       this.imageCacheBytes = imageCacheBytes;
+      return this;
+    }
+
+    /**
+     * Bound of the cache of keys and values that ended sessions leave behind. A prompt that begins as another did (the examples
+     * of few-shot prompts, long instructions, a conversation that is sent whole) copies what they share from there, or from an
+     * open session that is idle, and computes the rest; {@link Usage#cachedTokens} says how much that was.
+     *
+     * @param prefixCacheBytes bytes; 512 MiB unless set; 0 turns it off, and sessions share nothing
+     * @return this
+     */
+    public Builder prefixCacheBytes(long prefixCacheBytes) {
+      this.prefixCacheBytes = prefixCacheBytes;
       return this;
     }
 

@@ -188,6 +188,21 @@ public final class VilaModel implements AutoCloseable {
   }
 
   /**
+   * The state of the cache of keys and values that sessions share.
+   *
+   * @return what it holds, and what was copied
+   */
+  public PrefixCacheStats prefixCacheStats() {
+    return handle.use(
+        model ->
+            new PrefixCacheStats(
+                model.prefix_cache_bytes(),
+                model.prefix_cache_entries(),
+                model.prefix_cache_hits(),
+                model.prefix_cache_positions()));
+  }
+
+  /**
    * Frees the model. Closing it twice does nothing.
    *
    * @throws IllegalStateException while sessions are open or a call is inside

@@ -57,6 +57,7 @@ class HandleTest {
             () -> model.encodeImage(TestData.image("tiny.png")),
             () -> model.encodePixels(new float[3]),
             () -> model.imageCacheStats(),
+            () -> model.prefixCacheStats(),
             () -> model.generate(HELLO),
             () -> tokenizer.encode("a", true));
     for (Executable call : calls) {

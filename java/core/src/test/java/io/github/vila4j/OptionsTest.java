@@ -95,12 +95,13 @@ class OptionsTest {
             .contextLength(5)
             .maxRequests(6)
             .imageCacheBytes(1L << 33)
+            .prefixCacheBytes(1L << 34)
             .promptTemplate("t")
             .imagesOnly(true)
             .build();
     assertEquals(Optional.of(Path.of("/c")), options.cacheDir());
     try (var arrived = options.toBuilder().build().toNative()) {
-      assertEquals("b p /c 4 5 6 " + (1L << 33) + " t true", describe(arrived));
+      assertEquals("b p /c 4 5 6 " + (1L << 33) + " " + (1L << 34) + " t true", describe(arrived));
     }
   }
 
@@ -115,6 +116,7 @@ class OptionsTest {
             "" + o.context_length(),
             "" + o.max_requests(),
             "" + o.image_cache_bytes(),
+            "" + o.prefix_cache_bytes(),
             Text.take(o.prompt_template()),
             "" + o.images_only()));
   }
