@@ -174,19 +174,12 @@ std::vector<float> VisionEncoder::close_tokens(const Image& image, plan::StopSou
 }
 
 ImageTokens VisionEncoder::encode(const ImageView& view, plan::StopSource* stop) {
-  const Hash128 id = key(view);
-  if (ImageTokens tokens = cache_.find(id)) return tokens;
   const Image& image = view.image;
-  std::vector<float> made;
-  if (view.close) {
-    made = close_tokens(image, stop);
-  } else {
+  return cache_.get(key(view), stop, [&] {
+    if (view.close) return close_tokens(image, stop);
     const Crop crop = view.tile < 0 ? square_of(image) : Crop{&image, tiles_of(image).at(static_cast<size_t>(view.tile)), {}};
-    made = project(square_features(crop, stop), stop);
-  }
-  auto tokens = std::make_shared<const std::vector<float>>(std::move(made));
-  cache_.put(id, tokens);
-  return tokens;
+    return project(square_features(crop, stop), stop);
+  });
 }
 
 EncodedImage VisionEncoder::inspect_tiles(const Image& image) {

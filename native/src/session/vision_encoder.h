@@ -40,7 +40,8 @@ class VisionEncoder {
   int64_t token_count(const ImageView& view) const;
   /// Identifies the tokens of a view: its image's content and how it is looked at.
   static Hash128 key(const ImageView& view);
-  /// The view's tokens, from the cache when they are there. Throws cancelled when `stop` is raised.
+  /// The view's tokens, from the cache when they are there; threads that ask for the same at once encode it once. Throws cancelled
+  /// when `stop` is raised.
   ImageTokens encode(const ImageView& view, plan::StopSource* stop);
   /// Every stage of one image as one square (untiled); the cache is left alone. With multi-scale features, vision_features are the
   /// merged ones.
