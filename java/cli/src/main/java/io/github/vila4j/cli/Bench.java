@@ -2,6 +2,7 @@
 package io.github.vila4j.cli;
 
 import io.github.vila4j.Completion;
+import io.github.vila4j.FinishReason;
 import io.github.vila4j.GenerationOptions;
 import io.github.vila4j.ImageSpan;
 import io.github.vila4j.ModelInfo;
@@ -31,13 +32,14 @@ import picocli.CommandLine.Option;
     name = "bench",
     description =
         "Measures loading (with plans in the cache), image encoding, prefill, decoding, and the time to the first token of a turn "
-            + "with an image: afresh, with the image's tokens cached, and of another question about the same image; decoding of 2, 4 "
-            + "and 8 requests at once; and what the machine's memory and its products in 8 bits and bfloat16 reach. Medians of "
+            + "with an image: afresh, with the image's tokens cached, and of another question about the same image; how soon a call ends "
+            + "that is cancelled; decoding of 2, 4 and 8 requests at once; and what the machine's memory and its products in 8 bits and bfloat16 reach. Medians of "
             + "several runs; one request at a time but for those at once.")
 final class Bench extends BaseCommand {
   private static final int SHORT_PROMPT = 10;
   private static final int LONG_PROMPT = 256;
   private static final int QUESTION = 45;
+  private static final int UNSEEN = 1000; // beyond the pictures of all runs
   private static final int[] TOGETHER = {1, 2, 4, 8};
   private static final Pattern LANGUAGE_WEIGHTS = Pattern.compile("language-.*\\.safetensors: (\\d+) bytes, .*");
 
@@ -113,7 +115,7 @@ final class Bench extends BaseCommand {
         figures.put("load_to_first_token_seconds", firstSeconds);
         MemoryBandwidth memory = null;
         for (int run = -1; run < runs; run++) {
-          measure(loaded, session, variant(picture, run));
+          measure(loaded, session, variant(picture, run), variant(picture, UNSEEN + run));
           if (interruption.isRequested()) {
             throw new FailureException("interrupted");
           }
@@ -160,8 +162,8 @@ final class Bench extends BaseCommand {
     figures.put("turn_text_tokens", turn.sequenceLength() - imageTokens(turn));
   }
 
-  /** One run. The picture must be new to the model. */
-  private void measure(VilaModel loaded, VilaSession session, VilaImage picture) {
+  /** One run. The pictures must be new to the model. */
+  private void measure(VilaModel loaded, VilaSession session, VilaImage picture, VilaImage unseen) {
     Completion completion = session.generate(prompt(loaded, 'a', LONG_PROMPT), fresh(tokens + 1));
     double prefillSeconds = completion.timings().prefillSeconds();
     sample("prefill_seconds", prefillSeconds);
@@ -175,6 +177,36 @@ final class Bench extends BaseCommand {
     sample("first_token_seconds", time(() -> session.generate(turn, fresh(1))));
     sample("first_token_cached_image_seconds", time(() -> session.generate(turn, fresh(1))));
     sample("first_token_cached_prefix_seconds", time(() -> session.generate(another, options(1).reusePrefix(true).build())));
+    measureCancel("cancel_prefill_seconds", session, prompt(loaded, 'a', LONG_PROMPT), prefillSeconds);
+    measureCancel("cancel_image_seconds", session, prompt(loaded, 'a', QUESTION, unseen), last("image_seconds"));
+  }
+
+  /** From asking a call to stop, in the middle of what takes so long, to its return. */
+  private void measureCancel(String name, VilaSession session, Prompt prompt, double seconds) {
+    long[] asked = new long[1];
+    Thread canceller =
+        new Thread(
+            () -> {
+              try {
+                Thread.sleep((long) (seconds * 500));
+                asked[0] = System.nanoTime();
+                session.cancel();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    canceller.start();
+    Completion completion = session.generate(prompt, fresh(1));
+    long returned = System.nanoTime();
+    try {
+      canceller.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return;
+    }
+    if (completion.finishReason() == FinishReason.CANCELLED) { // A small model may have been done before.
+      sample(name, (returned - asked[0]) / 1e9);
+    }
   }
 
   /** Tokens a second of so many requests at once, all of them together, and as multiples of those of one. */
