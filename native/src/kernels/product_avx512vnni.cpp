@@ -149,10 +149,21 @@ void unpack_panel(const PackedShape& shape, const uint8_t* at, int64_t which, co
   }
 }
 
+/// Packed weights that are unpacked next. They are asked for from memory while the tiles before them compute, which need no memory:
+/// else, with few rows, the processor would wait for memory about as long as it computes.
+struct Ahead {
+  static constexpr int64_t kLine = 64;
+  void fetch() {
+    for (int64_t i = 0; i < lines && at < end; ++i, at += kLine) _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+  }
+  const uint8_t *at, *end;
+  int64_t lines;  ///< at a time
+};
+
 /// Two unpacked panels times R rows.
 template <int R, int bits, Zero zero>
-void tile(const PackedShape& shape, const Unpacked& from, const QuantizedRows& rows, int64_t row, float* y, int64_t stride,
-          int64_t outputs) {
+void tile(const PackedShape& shape, const Unpacked& from, Ahead& ahead, const QuantizedRows& rows, int64_t row, float* y,
+          int64_t stride, int64_t outputs) {
   const int64_t blocks = rows.blocks(), in_group = shape.blocks_per_group();
   const int8_t* x = rows.q + row * rows.k;
   const float* scales = rows.scales + row * blocks;
@@ -164,6 +175,7 @@ void tile(const PackedShape& shape, const Unpacked& from, const QuantizedRows& r
   for (int64_t group = 0; group < shape.groups(); ++group) {
     const float *scale0 = from.scales + 2 * group * kLanes, *offset0 = from.offsets + 2 * group * kLanes;
     for (int64_t i = 0; i < in_group; ++i, ++block) {
+      ahead.fetch();
       __m512i dots[R][2];
       for (int r = 0; r < R; ++r) dots[r][0] = dots[r][1] = initial_dot<zero>(bits == 4 ? 8 : 128, totals[r * blocks + block]);
       for (int run = 0; run < 8; ++run, weights += 128) {
@@ -225,14 +237,18 @@ struct Kernels {
       return;
     }
     const Unpacked unpacked(shape, scratch);
+    const int64_t fetches = (rows.rows + kTileRows - 1) / kTileRows * rows.blocks();  // of all tiles of two panels
+    const int64_t lines = 2 * static_cast<int64_t>(shape.panel_bytes()) / Ahead::kLine;
     for (int64_t panel = begin; panel < end; panel += 2) {
       unpack_panel<bits, zero>(shape, panel_data(panel), 0, unpacked);
       const bool pair = panel + 1 < end;
       unpack_panel<bits, zero>(shape, panel_data(pair ? panel + 1 : panel), 1, unpacked);
       const int64_t outputs = pair ? shape.n - panel * kLanes : std::min(kLanes, shape.n - panel * kLanes);
+      Ahead ahead{panel_data(std::min(panel + 2, end)), panel_data(std::min(panel + 4, end)), lines / fetches + 1};
       for (int64_t row = 0; row < rows.rows;) {
         const int64_t count = tile_rows(rows.rows - row, kTileRows);
-        kTiles[static_cast<size_t>(count - 1)](shape, unpacked, rows, row, y + row * stride + panel * kLanes, stride, outputs);
+        kTiles[static_cast<size_t>(count - 1)](shape, unpacked, ahead, rows, row, y + row * stride + panel * kLanes, stride,
+                                                 outputs);
         row += count;
       }
     }
