@@ -14,12 +14,11 @@ namespace vila::kernels {
 namespace {
 
 constexpr int64_t kTileRows = 6;    ///< rows of activations per tile of the two-panel kernel: 6 * 2 * 2 sums in registers
-constexpr int64_t kDirectRows = 8;  ///< up to so many rows (a decode step of several requests) weights are not unpacked first
-constexpr int64_t kDirectTile = 4;  ///< rows of such a tile; more read activations at too many places at once
+constexpr int64_t kDirectRows = 4;  ///< up to so many rows (a decode step of few requests) weights are not unpacked first
 
-/// How many rows the next tile takes of `left`, no more than `most`. Never a short last tile: 7 rows, 6 at most, are 4 and 3.
-int64_t tile_rows(int64_t left, int64_t most) {
-  const int64_t tiles = (left + most - 1) / most;
+/// How many rows the next tile takes of `left`. Never a short last tile: 7 rows are 4 and 3.
+int64_t tile_rows(int64_t left) {
+  const int64_t tiles = (left + kTileRows - 1) / kTileRows;
   return (left + tiles - 1) / tiles;
 }
 
@@ -65,12 +64,12 @@ void store(float* y, __m512 sums, int64_t outputs) {
 
 /// One panel times R rows, weights as packed.
 template <int R, int bits, Zero zero>
-void panel_direct(const PackedShape& shape, const uint8_t* at, const QuantizedRows& rows, int64_t row, float* y, int64_t stride,
+void panel_direct(const PackedShape& shape, const uint8_t* at, const QuantizedRows& rows, float* y, int64_t stride,
                   int64_t outputs) {
   const int64_t blocks = rows.blocks(), in_group = shape.blocks_per_group();
-  const int8_t* x = rows.q + row * rows.k;
-  const float* scales = rows.scales + row * blocks;
-  const int32_t* totals = rows.sums + row * blocks;
+  const int8_t* x = rows.q;
+  const float* scales = rows.scales;
+  const int32_t* totals = rows.sums;
   const __m512i low = _mm512_set1_epi8(0x0F);
   __m512 sums[R];
   for (int r = 0; r < R; ++r) sums[r] = _mm512_setzero_ps();
@@ -221,18 +220,14 @@ struct Kernels {
 
   static void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
                        uint8_t* scratch) {
-    static constexpr auto kDirect = direct(std::make_index_sequence<kDirectTile>());
+    static constexpr auto kDirect = direct(std::make_index_sequence<kDirectRows>());
     static constexpr auto kTiles = tiles(std::make_index_sequence<kTileRows>());
     const PackedShape& shape = matrix.shape;
     const auto panel_data = [&](int64_t panel) { return matrix.data + static_cast<size_t>(panel) * shape.panel_bytes(); };
     if (rows.rows <= kDirectRows) {
+      const auto multiply_panel = kDirect[static_cast<size_t>(rows.rows - 1)];
       for (int64_t panel = begin; panel < end; ++panel) {
-        for (int64_t row = 0; row < rows.rows;) {  // The panel's second reading finds it in the cache.
-          const int64_t count = tile_rows(rows.rows - row, kDirectTile);
-          kDirect[static_cast<size_t>(count - 1)](shape, panel_data(panel), rows, row, y + row * stride + panel * kLanes, stride,
-                                                  shape.n - panel * kLanes);
-          row += count;
-        }
+        multiply_panel(shape, panel_data(panel), rows, y + panel * kLanes, stride, shape.n - panel * kLanes);
       }
       return;
     }
@@ -246,7 +241,7 @@ struct Kernels {
       const int64_t outputs = pair ? shape.n - panel * kLanes : std::min(kLanes, shape.n - panel * kLanes);
       Ahead ahead{panel_data(std::min(panel + 2, end)), panel_data(std::min(panel + 4, end)), lines / fetches + 1};
       for (int64_t row = 0; row < rows.rows;) {
-        const int64_t count = tile_rows(rows.rows - row, kTileRows);
+        const int64_t count = tile_rows(rows.rows - row);
         kTiles[static_cast<size_t>(count - 1)](shape, unpacked, ahead, rows, row, y + row * stride + panel * kLanes, stride,
                                                  outputs);
         row += count;
