@@ -66,6 +66,23 @@ class GenerationTest {
   }
 
   @Test
+  void whatRequestsBeginWithIsComputedOnce() {
+    Prompt other = Prompt.of("<image>\nWhat is in the image, and why?", TestData.image("photo.png"));
+    GenerationOptions fresh = MANY.toBuilder().reusePrefix(false).build();
+    Completion expected = model.generate(other, fresh);
+    assertEquals(0, expected.usage().cachedTokens());
+    model.generate(prompt(), MANY);
+    PrefixCacheStats before = model.prefixCacheStats();
+    Completion completion = model.generate(other, MANY);
+    PrefixCacheStats after = model.prefixCacheStats();
+    assertArrayEquals(expected.ids(), completion.ids());
+    assertTrue(completion.usage().cachedTokens() >= completion.usage().imageTokens());
+    assertEquals(before.hits() + 1, after.hits());
+    assertEquals(before.positions() + completion.usage().cachedTokens(), after.positions());
+    assertTrue(after.entries() > 0 && after.bytes() > 0);
+  }
+
+  @Test
   void streamGivesTheSameTokens() {
     Completion expected = model.generate(prompt(), MANY);
     try (VilaSession session = model.newSession();
