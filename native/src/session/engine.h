@@ -33,7 +33,7 @@ struct Plans {
 };
 
 /// Finds or makes the three plans in the cache. A plan that is made is checked before it is published: see parity.h.
-/// In a precision that was chosen for the memory (precision_choice.h) a line of log says so.
+/// In a precision that was chosen for the memory (precision_choice.h) a line of log says so, a warning where it is not fp32.
 /// With `lines`, appends for each plan "<file name>: <bytes> bytes, compiled|already there".
 Plans make_plans(const Checkpoint& checkpoint, plan::Backend& backend, const LoadOptions& options, ProgressListener* progress,
                  std::vector<std::string>* lines);

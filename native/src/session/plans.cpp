@@ -91,7 +91,9 @@ class PlanMaker {
   static Precision choose(const LoadOptions& options, const Checkpoint& checkpoint) {
     const PrecisionChoice choice = resolve_precision(options.precision, checkpoint, options.images_only, plan::usable_memory(""));
     if (!parse_precision(options.precision)) {
-      log(LogLevel::info, checkpoint.spec().path, ": precision ", name_of(choice.precision), " is chosen: ", choice.reason);
+      // Whoever asked for nothing hears of it where answers may differ from the checkpoint's own.
+      const LogLevel level = choice.precision == Precision::fp32 ? LogLevel::info : LogLevel::warn;
+      log(level, checkpoint.spec().path, ": precision ", name_of(choice.precision), " is chosen: ", choice.reason);
     }
     return choice.precision;
   }
