@@ -99,10 +99,18 @@ static inline void score(const float* q, int64_t rows, const float* keys, int64_
   }
 }
 
-/// The same for few rows, keys as they lie in the cache.
-static inline void score_few(const float* q, int64_t rows, const uint16_t* keys, int64_t count, int64_t d, float* scores) {
+/// Asks memory for a row of the cache: a step of few rows does little with each, and would wait for it.
+static inline void fetch_row(const uint16_t* row, int64_t d) {
+  constexpr int64_t kLine = 64 / sizeof(uint16_t);
+  for (int64_t i = 0; i < d; i += kLine) __builtin_prefetch(row + i);
+}
+
+/// The same for few rows, keys as they lie in the cache. As many rows at `next` are asked for meanwhile.
+static inline void score_few(const float* q, int64_t rows, const uint16_t* keys, int64_t count, int64_t d, const uint16_t* next,
+                             float* scores) {
   float key[kMostHeadDim] = {};
   for (int64_t j = 0; j < count; ++j) {
+    fetch_row(next + j * d, d);
     halves_to_floats(keys + j * d, key, d);
     for (int64_t row = 0; row < rows; ++row) {
       float sums[kWide] = {};
@@ -174,9 +182,9 @@ static inline void attend_inline(const AttentionStep& step, int64_t task, uint8_
   const int64_t cache = head * sequence.capacity, end = position_of(rows - 1) + 1;
   for (int64_t first = 0; first < end; first += kPositions) {
     const int64_t count = end - first < kPositions ? end - first : kPositions;
-    const uint16_t* keys = sequence.keys + (cache + first) * d;
+    const uint16_t *keys = sequence.keys + (cache + first) * d, *values = sequence.values + (cache + first) * d;
     if (few) {
-      score_few(at.q, rows, keys, count, d, at.scores);
+      score_few(at.q, rows, keys, count, d, values, at.scores);
     } else {
       float key[kMostHeadDim] = {};
       for (int64_t j = 0; j < count; ++j) {
@@ -188,7 +196,13 @@ static inline void attend_inline(const AttentionStep& step, int64_t task, uint8_
       }
       score(at.q, padded_rows, at.keys, d, at.scores);
     }
-    halves_to_floats(sequence.values + (cache + first) * d, at.values, count * d);
+    // What is read next: the keys that follow, or those of the next head, whose task comes next.
+    const uint16_t* next = first + kPositions < end ? keys + count * d : sequence.keys + (cache + sequence.capacity) * d;
+    const bool fetches = few && (first + kPositions < end || head + 1 < step.kv_heads);
+    for (int64_t j = 0; j < count; ++j) {
+      if (fetches) fetch_row(next + j * d, d);
+      halves_to_floats(values + j * d, at.values + j * d, d);
+    }
     for (int64_t row = 0; row < rows; ++row) {
       float* scores = at.scores + row * kPositions;
       const int64_t seen = position_of(row) + 1 - first;  // of this block; later positions get no weight
