@@ -14,6 +14,7 @@ namespace vila::kernels {
 namespace {
 
 constexpr int64_t kTileRows = 6;    ///< rows of activations per tile of the two-panel kernel: 6 * 2 * 2 sums in registers
+constexpr int64_t kDirectAhead = 4096;  ///< bytes of weights that memory is asked for ahead of those that are read
 constexpr int64_t kDirectRows = 4;  ///< up to so many rows (a decode step of few requests) weights are not unpacked first
 
 /// How many rows the next tile takes of `left`. Never a short last tile: 7 rows are 4 and 3.
@@ -78,7 +79,8 @@ void panel_direct(const PackedShape& shape, const uint8_t* at, const QuantizedRo
     const Header header = read_header<zero>(at);
     at += shape.header_bytes();
     for (int64_t i = 0; i < in_group; ++i, ++block) {
-      _mm_prefetch(reinterpret_cast<const char*>(at + 4096), _MM_HINT_T0);
+      for (int line = 0; line <= bits; ++line)  // a header's share included
+        _mm_prefetch(reinterpret_cast<const char*>(at + 64 * line + kDirectAhead), _MM_HINT_T0);
       __m512i dots[R];
       for (int r = 0; r < R; ++r) dots[r] = initial_dot<zero>(bits == 4 ? 8 : 128, totals[r * blocks + block]);
       for (int run = 0; run < bits; ++run) {
