@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Our int4 against llama.cpp's Q4_0 on this machine: random weights in the sizes of VILA1.5-3b's language model, both programs in turn,
-# medians of the rounds, and the peak resident memory of each. Needs llama-bench (Debian sid: package llama.cpp), from PATH or $LLAMA_BENCH, and python3.
+# medians of the rounds, and the peak resident memory of each; and how long our command line takes for a prompt of few tokens and one
+# token of answer, from the start of its process to the end, plans being in the cache. Needs llama-bench (Debian sid: package llama.cpp),
+# from PATH or $LLAMA_BENCH, and python3.
 # Usage: compare-llama-cpp.sh [ROUNDS [THREADS]], 5 rounds and 2 threads unless given. The two programs' own output stays in
 # build/bench/.
 set -euo pipefail
@@ -30,8 +32,18 @@ print(1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(s
 sys.exit(status)' "$@"
 }
 
+# seconds FILE COMMAND ...: runs it and writes how long it took to FILE.
+seconds() {
+  python3 -c '
+import subprocess, sys, time
+start = time.monotonic()
+status = subprocess.call(sys.argv[2:], stdout=subprocess.DEVNULL)
+print(time.monotonic() - start, file=open(sys.argv[1], "w"))
+sys.exit(status)' "$@"
+}
+
 mkdir -p "$out"
-rm -f "$out"/*.json "$out"/*.peak
+rm -f "$out"/*.json "$out"/*.peak "$out"/*.seconds
 [ -e "$gguf" ] || python3 "$root/tests/bench/random_gguf.py" "$gguf"
 for ((round = 1; round <= rounds; ++round)); do
   printf 'round %d of %d\n' "$round" "$rounds" >&2
@@ -39,7 +51,11 @@ for ((round = 1; round <= rounds; ++round)); do
     >"$out/llama-prefill-$round.json" 2>"$out/llama.log"
   peak "$out/llama-decode-$round.peak" "$llama" -m "$gguf" -t "$threads" -r 1 -p 0 -n 64 -d 256 -o json \
     >"$out/llama-decode-$round.json" 2>>"$out/llama.log"
-  "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --requests 1 --json >"$out/vila4j-$round.json"
+  "$root/vila4j" bench --synthetic vila1.5-3b --precision int4 --threads "$threads" --runs 1 --requests 4 --compare-fp32 --json \
+    >"$out/vila4j-$round.json"
+  checkpoint=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' "$out/vila4j-$round.json")
+  seconds "$out/vila4j-start-$round.seconds" \
+    "$root/vila4j" ask --model "$checkpoint" --precision int4 --threads "$threads" --max-tokens 1 ab
 done
 
 python3 - "$out" "$rounds" <<'END'
@@ -59,6 +75,21 @@ for title, key, theirs in (
     ratio = statistics.median(a / b for a, b in zip(ours, other))
     print(f"| {title} | {statistics.median(ours):.1f} | {statistics.median(other):.1f} | {ratio:.2f} |")
 ours = lambda key: [read(f"vila4j-{i}")[key] for i in rounds]
+print("\n| vila4j int4 | median | lowest | highest |\n|---|---|---|---|")
+for title, key in (
+    ("decode of 4 requests against 1", "decode_4_requests_ratio"),
+    ("one image, seconds", "image_seconds"),
+    ("one image, fp32 against int8", "image_fp32_to_chosen_ratio"),
+    ("first token of an image and 45 text tokens, afresh, seconds", "first_token_seconds"),
+    ("another question about the same image, seconds", "first_token_cached_prefix_seconds"),
+    ("return of a call cancelled in its prompt, seconds", "cancel_prefill_seconds"),
+    ("return of a call cancelled in its image, seconds", "cancel_image_seconds"),
+    ("share of the memory's rate in decode", "decode_share_of_memory_bandwidth"),
+    ("share of the 8-bit peak in prefill", "prefill_share_of_int8_peak"),
+):
+    print(f"| {title} | {statistics.median(ours(key)):.3g} | {min(ours(key)):.3g} | {max(ours(key)):.3g} |")
+starts = [float(open(f"{folder}/vila4j-start-{i}.seconds").read()) for i in rounds]
+print(f"| a whole process that answers one token, seconds | {statistics.median(starts):.3g} | {min(starts):.3g} | {max(starts):.3g} |")
 peaks = [[int(open(f"{folder}/llama-{what}-{i}.peak").read()) for what in ("prefill", "decode")] for i in rounds]
 other = [max(pair) for pair in peaks]
 print("\n| peak resident memory, with JVM | vila4j int4 | llama.cpp Q4_0 | ratio |\n|---|---|---|---|")

@@ -110,6 +110,7 @@ final class Bench extends BaseCommand {
             });
         session.generate(prompt(loaded, 'a', SHORT_PROMPT), fresh(1));
         double firstSeconds = seconds(start);
+        figures.put("checkpoint", checkpoint.toString());
         describe(loaded, picture);
         figures.put("load_seconds", loadSeconds);
         figures.put("load_to_first_token_seconds", firstSeconds);
