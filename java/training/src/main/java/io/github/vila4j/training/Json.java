@@ -4,6 +4,7 @@ package io.github.vila4j.training;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,7 +21,11 @@ final class Json {
   }
 
   static <T> T read(Path file, Class<T> type) throws IOException {
-    return GSON.fromJson(Files.readString(file), type);
+    try {
+      return GSON.fromJson(Files.readString(file), type);
+    } catch (JsonParseException e) {
+      throw new IOException(file + ": " + e.getMessage() + ", expected JSON", e);
+    }
   }
 
   static <T> T of(JsonObject tree, Class<T> type) {

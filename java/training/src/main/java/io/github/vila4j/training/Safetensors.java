@@ -74,7 +74,7 @@ final class Safetensors {
     }
   }
 
-  /** The tensors of a file of float32 values. */
+  /** The tensors of a file of float32 or bfloat16 values. */
   static Map<String, Values> read(Path file) throws IOException {
     ByteBuffer in = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
     byte[] text = new byte[Math.toIntExact(in.getLong())];
@@ -85,8 +85,9 @@ final class Safetensors {
     for (String name : header.keySet()) {
       if (!name.equals("__metadata__")) {
         JsonObject info = header.getAsJsonObject(name);
-        if (!info.get("dtype").getAsString().equals("F32")) {
-          throw new IOException(file + ": " + name + " is " + info.get("dtype") + ", expected F32");
+        String type = info.get("dtype").getAsString();
+        if (!type.equals("F32") && !type.equals("BF16")) {
+          throw new IOException(file + ": " + name + " is " + type + ", expected F32 or BF16");
         }
         long[] shape = new long[info.getAsJsonArray("shape").size()];
         for (int i = 0; i < shape.length; i++) {
@@ -94,12 +95,30 @@ final class Safetensors {
         }
         int from = base + info.getAsJsonArray("data_offsets").get(0).getAsInt();
         int to = base + info.getAsJsonArray("data_offsets").get(1).getAsInt();
-        float[] values = new float[(to - from) / 4];
-        in.position(from);
-        in.asFloatBuffer().get(values);
-        tensors.put(name, new Values(shape, values));
+        long bytes = Arrays.stream(shape).reduce(type.equals("F32") ? 4 : 2, (a, b) -> a * b);
+        if (to - from != bytes || from < base || to > in.capacity()) {
+          throw new IOException(
+              file + ": " + name + " lies at " + from + " to " + to + ", expected " + bytes + " bytes of the file's " + in.capacity());
+        }
+        in.position(from).limit(to);
+        tensors.put(name, new Values(shape, type.equals("F32") ? floats(in) : widened(in)));
+        in.limit(in.capacity());
       }
     }
     return tensors;
+  }
+
+  private static float[] floats(ByteBuffer in) {
+    float[] values = new float[in.remaining() / 4];
+    in.asFloatBuffer().get(values);
+    return values;
+  }
+
+  private static float[] widened(ByteBuffer in) {
+    float[] values = new float[in.remaining() / 2];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = Float.intBitsToFloat(in.getShort() << 16);
+    }
+    return values;
   }
 }

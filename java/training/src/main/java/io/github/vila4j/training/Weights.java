@@ -45,6 +45,14 @@ final class Weights implements AutoCloseable {
   private Tensor flat;
   private long length;
 
+  /** Weights that are zero until they are set. */
+  Weights(ModelShape shape) {
+    this.shape = shape;
+    owner = true;
+    describe();
+    makeTensors(new float[(int) length]);
+  }
+
   /** Weights drawn from a seed, each tensor from its name; the language model begins with {@link FirstValues}. */
   Weights(ModelShape shape, long seed) {
     this(shape, PropertyWords.NONE, seed);
@@ -63,11 +71,7 @@ final class Weights implements AutoCloseable {
       }
     }
     new FirstValues(shape, words, seed).write(values, entries);
-    try (PointerScope scope = new PointerScope()) {
-      flat = AbstractTensor.create(values, length);
-      flat.retainReference();
-    }
-    makeTensors();
+    makeTensors(values);
   }
 
   private Weights(Weights other) {
@@ -82,6 +86,14 @@ final class Weights implements AutoCloseable {
   /** The same values with gradients of their own; closed before the original. */
   Weights view() {
     return new Weights(this);
+  }
+
+  private void makeTensors(float[] values) {
+    try (PointerScope scope = new PointerScope()) {
+      flat = AbstractTensor.create(values, length);
+      flat.retainReference();
+    }
+    makeTensors();
   }
 
   private void makeTensors() {
