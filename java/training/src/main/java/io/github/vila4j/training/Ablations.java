@@ -7,7 +7,6 @@ import io.github.vila4j.shapes.Item;
 import io.github.vila4j.shapes.Items;
 import io.github.vila4j.shapes.Split;
 import io.github.vila4j.shapes.Task;
-import io.github.vila4j.shapes.text.BytePairs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,19 +85,17 @@ final class Ablations {
         run.beginFrom(begun);
         new Trainer(run, recipe, bfloat16, threads).run(Double.MAX_VALUE);
         if (!Files.exists(run.path().resolve("accuracy.json"))) {
-          judge(run, recipe);
+          judge(run);
         }
       }
     }
     System.out.print(table(seeds));
   }
 
-  private void judge(RunFolder run, Recipe recipe) throws IOException {
-    BytePairs tokenizer = run.tokenizer();
+  private void judge(RunFolder run) throws IOException {
     JsonObject result = new JsonObject();
-    try (Weights weights = new Weights(recipe.shape(tokenizer.size()), 0);
-        Answers answers = new Answers(weights, tokenizer, false, threads)) {
-      weights.set(run.load().weights());
+    try (TrainedModel model = run.model();
+        Answers answers = new Answers(model.weights(), model.tokenizer(), false, threads)) {
       for (Task task : TASKS) {
         List<Item> list = new ArrayList<>();
         for (int i = 0; i < items; i++) {

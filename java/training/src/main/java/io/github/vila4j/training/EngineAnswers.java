@@ -2,12 +2,15 @@
 package io.github.vila4j.training;
 
 import io.github.vila4j.GenerationOptions;
+import io.github.vila4j.LoadOptions;
 import io.github.vila4j.Prompt;
 import io.github.vila4j.Role;
+import io.github.vila4j.Vila;
 import io.github.vila4j.VilaImage;
 import io.github.vila4j.VilaModel;
 import io.github.vila4j.shapes.Item;
 import io.github.vila4j.shapes.Turn;
+import java.nio.file.Path;
 import java.util.List;
 
 /** Greedy answers by the engine. */
@@ -15,6 +18,11 @@ final class EngineAnswers {
   private static final GenerationOptions OPTIONS = GenerationOptions.builder().maxNewTokens(Answers.MOST_TOKENS).build();
 
   private EngineAnswers() {}
+
+  /** The engine's model in fp32, as PyTorch computes here. */
+  static VilaModel load(Path folder) {
+    return Vila.load(folder, LoadOptions.builder().precision("fp32").build(), null);
+  }
 
   static String text(VilaModel model, Item item) {
     List<VilaImage> images = item.pictures().stream().map(p -> VilaImage.ofRgb(p.rgb(), p.width(), p.height())).toList();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.vila4j.training;
 
-import io.github.vila4j.shapes.text.BytePairs;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -21,11 +20,8 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    RunFolder folder = new RunFolder(run);
-    BytePairs tokenizer = folder.tokenizer();
-    try (Weights weights = new Weights(folder.recipe().shape(tokenizer.size()), 0)) {
-      weights.set(folder.load().weights());
-      ModelFolder.write(to, weights, tokenizer, !fp32);
+    try (TrainedModel model = new RunFolder(run).model()) {
+      ModelFolder.write(to, model.weights(), model.tokenizer(), !fp32);
     }
     return 0;
   }

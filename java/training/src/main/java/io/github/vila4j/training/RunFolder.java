@@ -15,6 +15,7 @@ import java.util.Map;
 
 /** The folder of a training run: its recipe, its tokenizer, its last state and its log. */
 final class RunFolder {
+  private static final String RECIPE = "recipe.json";
   private static final String STATE = "state.safetensors";
 
   private final Path folder;
@@ -60,18 +61,13 @@ final class RunFolder {
 
   /** The recipe the run was begun with; {@code fresh} begins one. */
   Recipe recipe(Recipe fresh) throws IOException {
-    Path file = folder.resolve("recipe.json");
+    Path file = folder.resolve(RECIPE);
     if (Files.exists(file)) {
       return Json.read(file, Recipe.class);
     }
     Files.createDirectories(folder);
     Json.write(file, fresh);
     return fresh;
-  }
-
-  /** The recipe of a run that exists. */
-  Recipe recipe() throws IOException {
-    return Json.read(folder.resolve("recipe.json"), Recipe.class);
   }
 
   /** The run's tokenizer, learnt at its first use. */
@@ -103,6 +99,19 @@ final class RunFolder {
 
   /** What {@link #save} wrote. */
   record State(Position position, int steps, float[] weights, float[] mean, float[] square) {}
+
+  /** The model of the last state of a run that exists. */
+  TrainedModel model() throws IOException {
+    for (String name : new String[] {RECIPE, STATE}) {
+      if (!Files.exists(folder.resolve(name))) {
+        throw new IOException(folder + ": found no " + name + ", expected the folder of a run that has saved a state");
+      }
+    }
+    BytePairs tokenizer = tokenizer();
+    Weights weights = new Weights(Json.read(folder.resolve(RECIPE), Recipe.class).shape(tokenizer.size()));
+    weights.set(load().weights());
+    return new TrainedModel(weights, tokenizer);
+  }
 
   /** The last state, or null before the first. */
   State load() throws IOException {

@@ -9,8 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 
 /** Runs a recipe, from its last saved state on. */
 final class Trainer {
@@ -93,7 +91,7 @@ final class Trainer {
         Batches batches = new Batches(recipe, position.stage(), shape, tokenizer, position.cursor(), threads);
         Workers workers = new Workers(threads);
         Gradients gradients = new Gradients(weights, stage, recipe.batches(), bfloat16 && stage.kind().ofImagesAlone(), workers);
-        ProgressBar bar = bar(name, stage.updates())) {
+        ProgressBar bar = Bars.of(name, stage.updates()).build()) {
       if (state != null && state.mean().length > 0) {
         optimizer.set(state.steps(), state.mean(), state.square());
       }
@@ -149,15 +147,5 @@ final class Trainer {
       spent += (System.nanoTime() - started) / 1e9;
       return new RunFolder.Position(position.stage(), stage.updates(), cursor, spent).nextStage();
     }
-  }
-
-  private static ProgressBar bar(String name, int updates) {
-    return new ProgressBarBuilder()
-        .setTaskName(name)
-        .setInitialMax(updates)
-        .setStyle(ProgressBarStyle.ASCII)
-        .setUpdateIntervalMillis(System.console() == null ? 60_000 : 500)
-        .continuousUpdate()
-        .build();
   }
 }
