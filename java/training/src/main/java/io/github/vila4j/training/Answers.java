@@ -3,6 +3,7 @@ package io.github.vila4j.training;
 
 import io.github.vila4j.shapes.Item;
 import io.github.vila4j.shapes.text.BytePairs;
+import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -12,7 +13,10 @@ import org.bytedeco.pytorch.AutoGradMode;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 
-/** Greedy answers by the training module's own forward pass, without a cache. */
+/**
+ * Greedy answers by the training module's own forward pass, without a cache. Each pass tries the right answer: how far the model says
+ * just that, several ids are known at once.
+ */
 final class Answers implements AutoCloseable {
   static final int MOST_TOKENS = 64;
   private static final int AT_ONCE = 25;
@@ -53,42 +57,78 @@ final class Answers implements AutoCloseable {
 
   private List<int[]> some(List<Item> items, int mostTokens) {
     int end = tokenizer.id(TokenizerFiles.END);
-    List<int[]> answers = new ArrayList<>();
+    List<Answer> answers = new ArrayList<>();
     List<Sequence> prompts = new ArrayList<>();
     for (Item item : items) {
-      answers.add(new int[0]);
+      int[] expected = tokenizer.encode(item.expected());
+      answers.add(new Answer(Arrays.copyOf(expected, Math.min(expected.length, mostTokens))));
       prompts.add(Sequence.prompt(tokenizer, item));
     }
-    boolean[] done = new boolean[items.size()];
     try (PointerScope scope = new PointerScope();
         AutoGradMode off = new AutoGradMode(false)) {
       Batch first = Batch.of(prompts, shape, told ? tokenizer : null);
       Tensor images = Losses.imageTokens(network, first, shape);
-      for (int step = 0; step < mostTokens; step++) {
-        try (PointerScope inner = new PointerScope()) {
-          Batch batch = first.extended(answers);
-          Tensor rows = Losses.rows(network, batch, images, shape);
-          Tensor ends = rows.index_select(0, AbstractTensor.create(batch.ends(), batch.ends().length));
-          Tensor best = network.logits(ends).argmax(new LongOptional(1), false);
-          long[] next = new long[items.size()];
-          best.<java.nio.LongBuffer>createBuffer().get(next);
-          boolean any = false;
-          for (int i = 0; i < next.length; i++) {
-            done[i] |= next[i] == end;
-            if (!done[i]) {
-              int[] answer = Arrays.copyOf(answers.get(i), answers.get(i).length + 1);
-              answer[answer.length - 1] = (int) next[i];
-              answers.set(i, answer);
-              any = true;
-            }
+      while (!answers.stream().allMatch(answer -> answer.done)) {
+        List<int[]> guesses = answers.stream().map(Answer::guess).toList();
+        Batch batch = first.extended(guesses);
+        List<Long> asked = new ArrayList<>();
+        List<Integer> from = new ArrayList<>();
+        for (int i = 0; i < answers.size(); i++) {
+          from.add(asked.size());
+          for (int k = answers.get(i).done ? -1 : guesses.get(i).length - answers.get(i).ids.length; k >= 0; k--) {
+            asked.add(batch.ends()[i] - k);
           }
-          if (!any) {
-            break;
-          }
+        }
+        long[] best = best(batch, images, asked.stream().mapToLong(Long::longValue).toArray());
+        for (int i = 0; i < answers.size(); i++) {
+          answers.get(i).take(guesses.get(i), best, from.get(i), end, mostTokens);
         }
       }
     }
-    return answers;
+    return answers.stream().map(answer -> answer.ids).toList();
+  }
+
+  /** The best next id behind each of these rows. */
+  private long[] best(Batch batch, Tensor images, long[] asked) {
+    long[] best = new long[asked.length];
+    try (PointerScope scope = new PointerScope()) {
+      Tensor rows = Losses.rows(network, batch, images, shape).index_select(0, AbstractTensor.create(asked, asked.length));
+      network.logits(rows).argmax(new LongOptional(1), false).<LongBuffer>createBuffer().get(best);
+    }
+    return best;
+  }
+
+  /** An answer under way. */
+  private static final class Answer {
+    private final int[] expected;
+    private int[] ids = new int[0];
+    private boolean done;
+
+    Answer(int[] expected) {
+      this.expected = expected;
+    }
+
+    /** What it may become: the right answer as long as it begins like that. Nothing where it is done. */
+    int[] guess() {
+      int known = ids.length;
+      boolean begins = known <= expected.length && Arrays.equals(ids, 0, known, expected, 0, known);
+      return done ? new int[0] : begins ? expected : ids;
+    }
+
+    /** Goes on by the best ids, of which the first stands behind what is known and each other behind a further id of the guess. */
+    void take(int[] guess, long[] best, int from, int end, int mostTokens) {
+      boolean guessed = true;
+      for (int at = from; guessed && !done; at++) {
+        int next = (int) best[at];
+        done = next == end;
+        if (!done) {
+          guessed = ids.length < guess.length && guess[ids.length] == next;
+          ids = Arrays.copyOf(ids, ids.length + 1);
+          ids[ids.length - 1] = next;
+          done = ids.length == mostTokens;
+        }
+      }
+    }
   }
 
   @Override
