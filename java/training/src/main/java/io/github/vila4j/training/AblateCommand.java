@@ -29,7 +29,7 @@ final class AblateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    new Ablations(runs, scale, items, cpu.bfloat16(), cpu.threads()).run(seeds);
+    System.out.print(new Ablations(runs, scale, items, cpu.bfloat16(), cpu.threads()).run(seeds));
     return 0;
   }
 }

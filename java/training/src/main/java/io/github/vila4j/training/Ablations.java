@@ -73,8 +73,8 @@ final class Ablations {
     return new Recipe("small", seed, 1024, 40, 2, stages);
   }
 
-  /** Trains and judges what is missing, then writes the table. */
-  void run(int seeds) throws IOException {
+  /** Trains and judges what is missing; returns the table. */
+  String run(int seeds) throws IOException {
     RunFolder begun = new RunFolder(folder.resolve("beginning"));
     Recipe shared = begun.recipe(new Recipe("small", 0, 1024, 40, 2, beginning()));
     new Trainer(begun, shared, bfloat16, threads).run(Double.MAX_VALUE);
@@ -89,7 +89,7 @@ final class Ablations {
         }
       }
     }
-    System.out.print(table(seeds));
+    return table(seeds);
   }
 
   private void judge(RunFolder run) throws IOException {
