@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A VILA of 2.3 million weights that was trained on drawn shapes. It knows nothing else: it serves to try the library, to learn its
+ * A VILA of 3.8 million weights that was trained on drawn shapes. It knows nothing else: it serves to try the library, to learn its
  * interface and to test it. The model card lies beside it in the jar.
  */
 public final class DemoModel {
