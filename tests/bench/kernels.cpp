@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How close our products come to what this machine can do: bytes of weights per second for one row (a decode step)
 // against reading memory, operations per second for several rows (a joined step of so many requests, a prompt), also as multiples of
-// those of one row. Usage: bench_kernels [threads] [kernel]
+// those of one row; and what the instructions alone reach (kernels/peak.h). Usage: bench_kernels [threads] [kernel]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernels/bf16_product.h"
+#include "kernels/peak.h"
 #include "kernels/product.h"
 
 using namespace vila::kernels;  // NOLINT
@@ -45,6 +46,18 @@ double seconds(int threads, const std::function<void(int)>& work) {
 }
 
 volatile uint64_t sink = 0;
+
+/// What the instructions of each kernel reach on registers alone, the median of 5 measurements.
+template <class Product>
+void print_peaks(const char* what, const std::vector<Product>& list, int threads, const std::string& kernel) {
+  for (const Product& product : list) {
+    if (!kernel.empty() && kernel != product.name) continue;
+    std::vector<double> rates;
+    for (int i = 0; i < 5; ++i) rates.push_back(multiply_accumulates_per_second(product, threads, 0.25));
+    std::sort(rates.begin(), rates.end());
+    std::printf("| %s | %s | %.0f |\n", product.name, what, 2 * rates[rates.size() / 2] / 1e9);
+  }
+}
 
 /// The same of products with bfloat16 weights, which lie as a checkpoint stores them.
 void bench_bf16(int threads, const std::string& kernel, double bandwidth) {
@@ -88,6 +101,10 @@ void bench_bf16(int threads, const std::string& kernel, double bandwidth) {
 
 int main(int count, char** arguments) {
   const int threads = count > 1 ? std::atoi(arguments[1]) : static_cast<int>(std::thread::hardware_concurrency());
+  const std::string kernel = count > 2 ? arguments[2] : "";
+  std::printf("%d threads\n| kernel | instructions alone | GOP/s |\n|---|---|---|\n", threads);
+  print_peaks("int8", products(), threads, kernel);
+  print_peaks("bf16", bf16_products(), threads, kernel);
   // Enough matrices of a 3B model's feed-forward shape that no cache holds them.
   const PackedShape base{6912, 2560, 32, 4, Zero::middle};
   constexpr int kMatrices = 32;
@@ -102,7 +119,7 @@ int main(int count, char** arguments) {
     sink = sink + sum;
   });
   const double bandwidth = static_cast<double>(total) / reading;
-  std::printf("%d threads; reading memory: %.1f GB/s\n", threads, bandwidth / 1e9);
+  std::printf("reading memory: %.1f GB/s\n", bandwidth / 1e9);
   std::printf("| kernel | bits | rows | GB/s of weights | of reading | GOP/s | of one row |\n|---|---|---|---|---|---|---|\n");
   for (const int bits : {4, 8}) {
     PackedShape shape = base;
@@ -114,7 +131,7 @@ int main(int count, char** arguments) {
       std::memset(weights.back().get(), 0x21, shape.bytes());
     }
     for (const Product& product : products()) {
-      if (count > 2 && std::string(product.name) != arguments[2]) continue;
+      if (!kernel.empty() && kernel != product.name) continue;
       double one = 0;
       for (const int64_t rows : {1, 2, 4, 6, 8, 32, 64, 256}) {
         if (std::string(product.name) == "portable" && rows > 4) continue;
@@ -144,6 +161,6 @@ int main(int count, char** arguments) {
       }
     }
   }
-  bench_bf16(threads, count > 2 ? arguments[2] : "", bandwidth);
+  bench_bf16(threads, kernel, bandwidth);
   return 0;
 }

@@ -102,12 +102,12 @@ class VILA_API Check {
 /// Looks at libraries, devices and CPU features, loading what it can; never throws for something that is missing.
 VILA_API std::vector<Check> doctor();
 
-/// Multiply-accumulates a second that this processor reaches in 8 bits with `threads` threads (0: physical cores; at most 1024): those of
-/// vila4j's own products on small matrices that stay in the processor's caches, measured for a quarter of a second. It is what
-/// quantised plans could reach at best, not a figure of the processor's maker. Throws invalid_argument for other threads.
+/// Multiply-accumulates a second that this processor's best instructions for 8 bits reach, of those that vila4j uses, on registers
+/// alone: measured for a quarter of a second in `threads` threads (0: physical cores; at most 1024). No product reaches it, because
+/// numbers have to be read, unpacked and scaled, too. Throws invalid_argument for other threads.
 VILA_API double int8_peak(int32_t threads);
 
-/// The same of vila4j's products with weights in bfloat16: what plans in bf16 could reach at best.
+/// The same for products with weights in bfloat16: in that type where the processor multiplies it, else in float32.
 VILA_API double bf16_peak(int32_t threads);
 
 /// Where to find the ONNX Runtime shared library; empty goes back to the default search: the environment variable

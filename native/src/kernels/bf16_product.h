@@ -30,6 +30,8 @@ struct Bf16Product {
   void (*multiply)(const Bf16Matrix& matrix, const uint8_t* x, int64_t rows, int64_t begin, int64_t end, float* y, int64_t stride,
                    uint8_t* scratch);
   size_t scratch_bytes;
+  /// As Product::at_best, of these products: in bfloat16 where the processor multiplies that, else in float32.
+  int64_t (*at_best)(int64_t rounds);
 };
 
 inline constexpr int64_t kBf16Panel = 32;

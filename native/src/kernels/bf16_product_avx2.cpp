@@ -4,6 +4,7 @@
 
 #include "kernels/bf16_kernels.h"
 #include "kernels/bf16_product_inline.h"
+#include "kernels/registers_inline.h"
 
 namespace vila::kernels {
 namespace {
@@ -61,6 +62,12 @@ struct Avx2 {
   }
   static void store(float* y, Sums sums, int64_t count) {
     count >= kLanes ? _mm256_storeu_ps(y, sums) : _mm256_maskstore_ps(y, mask(count), sums);
+  }
+  static int64_t at_best(int64_t rounds) {
+    constexpr int kSums = 12;
+    const __m256 ones = _mm256_set1_ps(1);
+    add_in_registers<kSums>(rounds, zero(), [&](Sums& sums) { sums = _mm256_fmadd_ps(ones, ones, sums); });
+    return rounds * kSums * kLanes;
   }
 };
 

@@ -3,6 +3,7 @@
 #include "kernels/bf16_avx512_inline.h"
 #include "kernels/bf16_kernels.h"
 #include "kernels/bf16_product_inline.h"
+#include "kernels/registers_inline.h"
 
 namespace vila::kernels {
 namespace {
@@ -33,6 +34,12 @@ struct Avx512 {
   static Sums zero() { return _mm512_setzero_ps(); }
   static Sums load(const float* y, int64_t count) { return load_lanes(y, count); }
   static void store(float* y, Sums sums, int64_t count) { store_lanes(y, sums, count); }
+  static int64_t at_best(int64_t rounds) {
+    constexpr int kSums = 16;
+    const __m512 ones = _mm512_set1_ps(1);
+    add_in_registers<kSums>(rounds, zero(), [&](Sums& sums) { sums = _mm512_fmadd_ps(ones, ones, sums); });
+    return rounds * kSums * kLanes;
+  }
 };
 
 }  // namespace

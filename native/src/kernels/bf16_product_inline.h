@@ -14,6 +14,7 @@
 //   Pairs, Inputs   what add() takes of a Raw and of two neighbouring activations
 //   convert(x, count, to)              prepares `count` activations
 //   transpose(rows, stride, out)       reads kLanes pairs of each of kLanes rows `stride` bytes apart: out[i] has pair i of each
+//   at_best(rounds)                    Bf16Product::at_best
 //   pairs(raw), inputs(x), add(sums, pairs, inputs), zero(), load(y, count), store(y, sums, count)
 #pragma once
 
@@ -30,7 +31,7 @@ template <class V>
 class Bf16Kernels {
  public:
   static constexpr Bf16Product product(const char* name) {
-    return {name, V::kRounds, row_bytes, prepare, multiply, kScratchBytes};
+    return {name, V::kRounds, row_bytes, prepare, multiply, kScratchBytes, V::at_best};
   }
 
  private:

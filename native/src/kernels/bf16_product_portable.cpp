@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain C++ for any processor.
 #include <cstdint>
+#include <numeric>
 
 #include "common/dtype.h"
 #include "kernels/bf16_kernels.h"
@@ -54,6 +55,23 @@ struct Portable {
   }
   static void store(float* y, const Sums& sums, int64_t count) {
     if (count > 0) std::copy_n(sums.lane, std::min(count, kLanes), y);
+  }
+  static int64_t at_best(int64_t rounds) {
+    constexpr int kNumbers = 1024, kSums = 16;
+    alignas(64) float weights[kNumbers], x[kNumbers];
+    std::fill_n(weights, kNumbers, 0.5F);
+    std::fill_n(x, kNumbers, 0.25F);
+    const float* volatile place = weights;  // read anew for each round, or one would do
+    volatile float result = 0;
+    for (int64_t round = 0; round < rounds; ++round) {
+      const float* w = place;
+      float sums[kSums] = {};
+      for (int i = 0; i < kNumbers; i += kSums)
+        for (int lane = 0; lane < kSums; ++lane) sums[lane] += w[i + lane] * x[i + lane];
+      result = std::accumulate(sums, sums + kSums, 0.0F);
+    }
+    static_cast<void>(result);
+    return rounds * kNumbers;
   }
 };
 

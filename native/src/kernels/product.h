@@ -24,6 +24,9 @@ struct Product {
   void (*multiply)(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t begin, int64_t end, float* y, int64_t stride,
                    uint8_t* scratch);
   size_t (*scratch_bytes)(const PackedShape& shape);
+  /// Does the arithmetic of products and nothing else, `rounds` times a few instructions: the best ones of this instruction set, on
+  /// registers alone (plain C++: on numbers in the first cache). Returns how many multiply-accumulates that is.
+  int64_t (*at_best)(int64_t rounds);
 };
 
 /// The implementations that this processor can run, best first; never empty, the last one is "portable".

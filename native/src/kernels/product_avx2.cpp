@@ -7,6 +7,7 @@
 
 #include "kernels/product_kernels.h"
 #include "kernels/quantize_activations.h"
+#include "kernels/registers_inline.h"
 
 namespace vila::kernels {
 namespace {
@@ -142,8 +143,20 @@ void multiply(const PackedMatrix& matrix, const QuantizedRows& rows, int64_t beg
 
 size_t scratch_bytes(const PackedShape&) { return 0; }
 
+/// As in add_products4: 8-bit weights take more.
+int64_t at_best(int64_t rounds) {
+  constexpr int kSums = 8;
+  __m256i weights = _mm256_set1_epi8(3);
+  const __m256i x = _mm256_set1_epi8(5);
+  add_in_registers<kSums>(rounds, _mm256_setzero_si256(), [&](__m256i& sum) {
+    forget(weights);  // or the products would be computed once
+    sum = add_products4(sum, weights, x);
+  });
+  return rounds * kSums * 32;
+}
+
 }  // namespace
 
-Product avx2_product() { return {"avx2", quantize_activations_inline, multiply, scratch_bytes}; }
+Product avx2_product() { return {"avx2", quantize_activations_inline, multiply, scratch_bytes, at_best}; }
 
 }  // namespace vila::kernels

@@ -141,8 +141,8 @@ public final class Vila {
   }
 
   /**
-   * What this processor reaches in 8 bits: the engine's own products on small matrices that stay in the processor's caches, measured
-   * for a quarter of a second. It is what quantised plans could reach at best, not a figure of the processor's maker.
+   * What this processor's best instructions for 8 bits reach, of those that the engine uses, on registers alone, measured for a quarter
+   * of a second. No product reaches it, because numbers have to be read, unpacked and scaled, too.
    *
    * @param threads how many threads; 0 for the number of physical cores
    * @return multiply-accumulates a second
@@ -154,7 +154,7 @@ public final class Vila {
   }
 
   /**
-   * The same of the engine's products with weights in bfloat16: what plans in bf16 could reach at best.
+   * The same for products with weights in bfloat16: in that type where the processor multiplies it, else in float32.
    *
    * @param threads how many threads; 0 for the number of physical cores
    * @return multiply-accumulates a second

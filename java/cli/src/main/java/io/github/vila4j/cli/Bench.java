@@ -233,7 +233,7 @@ final class Bench extends BaseCommand {
     }
   }
 
-  /** What products reach here, and how much of it a prefill by such products does: in each position, the decoder's layers. */
+  /** The processor's peak in 8 bits and bfloat16, and how much of it a prefill does: in each position, the decoder's layers. */
   private void measureProducts(ModelInfo info) {
     double done = last("prefill_tokens_per_second") * info.blockParameters();
     double int8 = Vila.int8Peak(model.threads());
