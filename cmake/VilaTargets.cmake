@@ -35,6 +35,17 @@ function(vila_test name)
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "VILA_TEST_DATA=${PROJECT_SOURCE_DIR}/tests/data;VILA_ONNXRUNTIME=${VILA_ONNXRUNTIME_LIBRARY}")
 endfunction()
 
+# vila_test_limited(name LEVELS sets... [ARGS arguments...]): the same executable again under each of these instruction sets
+# (VILA_CPU), as test <name>_<set>. Its main() must be tests/native/session/limited_main.cpp.
+function(vila_test_limited name)
+  cmake_parse_arguments(ARG "" "" "LEVELS;ARGS" ${ARGN})
+  get_test_property(${name} ENVIRONMENT environment)
+  foreach(level ${ARG_LEVELS})
+    add_test(NAME ${name}_${level} COMMAND test_${name} ${ARG_ARGS})
+    set_tests_properties(${name}_${level} PROPERTIES ENVIRONMENT "${environment};VILA_CPU=${level}" SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
+
 # vila_records(names...): these tests record agreements (tests/native/support/agreement.h), rows of the table in docs/models.md.
 function(vila_records)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/agreements)

@@ -20,8 +20,8 @@ const std::vector<Attention>& attentions() {
   static const std::vector<Attention> list = [] {
     std::vector<Attention> usable;
 #ifdef VILA_X86
-    if (has_avx512()) usable.push_back(avx512_attention());
-    if (has_avx2()) usable.push_back(avx2_attention());
+    if (may_use(InstructionSet::avx512)) usable.push_back(avx512_attention());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_attention());
 #endif
     usable.push_back(portable_attention());
     return usable;

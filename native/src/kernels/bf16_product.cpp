@@ -10,9 +10,9 @@ const std::vector<Bf16Product>& bf16_products() {
   static const std::vector<Bf16Product> list = [] {
     std::vector<Bf16Product> usable;
 #ifdef VILA_X86
-    if (has_avx512bf16()) usable.push_back(avx512bf16_bf16_product());
-    if (has_avx512()) usable.push_back(avx512_bf16_product());
-    if (has_avx2()) usable.push_back(avx2_bf16_product());
+    if (may_use(InstructionSet::avx512bf16)) usable.push_back(avx512bf16_bf16_product());
+    if (may_use(InstructionSet::avx512)) usable.push_back(avx512_bf16_product());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_bf16_product());
 #endif
     usable.push_back(portable_bf16_product());
     return usable;

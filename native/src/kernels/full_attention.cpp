@@ -23,8 +23,8 @@ const std::vector<FullAttention>& full_attentions() {
   static const std::vector<FullAttention> list = [] {
     std::vector<FullAttention> usable;
 #ifdef VILA_X86
-    if (has_avx512vnni()) usable.push_back(avx512vnni_full_attention());
-    if (has_avx2()) usable.push_back(avx2_full_attention());
+    if (may_use(InstructionSet::avx512vnni)) usable.push_back(avx512vnni_full_attention());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_full_attention());
 #endif
     usable.push_back(portable_full_attention());
     return usable;

@@ -10,8 +10,8 @@ const std::vector<LayerNorm>& layer_norms() {
   static const std::vector<LayerNorm> list = [] {
     std::vector<LayerNorm> usable;
 #ifdef VILA_X86
-    if (has_avx512()) usable.push_back(avx512_layer_norm());
-    if (has_avx2()) usable.push_back(avx2_layer_norm());
+    if (may_use(InstructionSet::avx512)) usable.push_back(avx512_layer_norm());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_layer_norm());
 #endif
     usable.push_back(portable_layer_norm());
     return usable;

@@ -10,8 +10,8 @@ const std::vector<Product>& products() {
   static const std::vector<Product> list = [] {
     std::vector<Product> usable;
 #ifdef VILA_X86
-    if (has_avx512vnni()) usable.push_back(avx512vnni_product());
-    if (has_avx2()) usable.push_back(avx2_product());
+    if (may_use(InstructionSet::avx512vnni)) usable.push_back(avx512vnni_product());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_product());
 #endif
     usable.push_back(portable_product());
     return usable;

@@ -12,6 +12,12 @@
 #include <utility>
 
 #include "common/error.h"
+#include "kernels/attention.h"
+#include "kernels/bf16_product.h"
+#include "kernels/full_attention.h"
+#include "kernels/layer_norm.h"
+#include "kernels/processor.h"
+#include "kernels/product.h"
 #include "plan/control_group.h"
 #include "plan/cpu.h"
 #include "plan/cuda_driver.h"
@@ -60,6 +66,22 @@ Check processor_check() {
                        "; lacks " + (absent.empty() ? "none" : absent);
   if (!avx2) detail += "; without AVX2 it works, but very slowly";
   return line("processor", avx2, false, detail);
+}
+
+/// Which of our own kernels run in this process.
+Check kernels_check() {
+  constexpr const char* kName = "kernels";
+  try {
+    std::string detail = join("products in 8 and 4 bits ", kernels::products().front().name, ", in bfloat16 ",
+                              kernels::bf16_products().front().name, "; attention ", kernels::attentions().front().name,
+                              ", of images ", kernels::full_attentions().front().name, "; LayerNorm ",
+                              kernels::layer_norms().front().name);
+    const std::optional<kernels::InstructionSet> limit = kernels::limit();
+    if (limit) detail += join("; ", kernels::kLimitVariable, "=", kernels::name_of(*limit), " allows no more");
+    return line(kName, true, true, detail);
+  } catch (const Error& error) {
+    return line(kName, false, true, error.what());
+  }
 }
 
 Check threads_check() {
@@ -147,7 +169,7 @@ std::vector<Check> tensorrt_checks() {
 std::vector<Check> doctor() {
   using namespace plan;
   std::vector<Check> checks = onnxruntime_checks();
-  for (Check (*check)() : {system_check, processor_check, threads_check, memory_check, cache_check}) checks.push_back(check());
+  for (Check (*check)() : {system_check, processor_check, kernels_check, threads_check, memory_check, cache_check}) checks.push_back(check());
   for (Check& check : tensorrt_checks()) checks.push_back(std::move(check));
   return checks;
 }

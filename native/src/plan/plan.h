@@ -50,7 +50,8 @@ class Backend {
 };
 
 /// Loads ONNX Runtime with dlopen (once a process; set_onnxruntime_path, $VILA_ONNXRUNTIME, next to this library, system).
-/// Throws not_found listing every path tried and why each failed; unsupported for an API version that is too old.
+/// Throws not_found listing every path tried and why each failed; unsupported for an API version that is too old; invalid_argument for
+/// a VILA_CPU (kernels/processor.h) that is no instruction set of this processor.
 std::shared_ptr<Backend> onnxruntime_backend();
 
 /// What doctor() says about this backend; never throws.

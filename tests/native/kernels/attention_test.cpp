@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "common/dtype.h"
+#include "kernels/tested_sets.h"
 
 using namespace vila;           // NOLINT
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
 
 namespace {
 
@@ -108,6 +110,10 @@ struct Step {
 };
 
 }  // namespace
+
+TEST_CASE("attention: every implementation that there is") {
+  check_tested("attention", attentions(), {InstructionSet::avx512, InstructionSet::avx2});
+}
 
 TEST_CASE("attention: prompts, later chunks and decode steps, grouped heads, any cache") {
   const std::vector<Case> cases = {

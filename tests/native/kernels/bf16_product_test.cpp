@@ -9,14 +9,15 @@
 #include <cstring>
 #include <limits>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "common/dtype.h"
 #include "common/rounding.h"
+#include "kernels/tested_sets.h"
 
 using namespace vila;           // NOLINT
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
 
 namespace {
 
@@ -77,6 +78,10 @@ std::vector<float> multiply(const Bf16Product& product, const Bf16Matrix& matrix
 }
 
 }  // namespace
+
+TEST_CASE("bf16 products: every implementation that there is") {
+  check_tested("products in bfloat16", bf16_products(), {InstructionSet::avx512bf16, InstructionSet::avx512, InstructionSet::avx2});
+}
 
 TEST_CASE("bf16 products: every implementation, odd sizes, any rows, any share of the outputs, any address") {
   std::mt19937 random(1);
@@ -167,7 +172,14 @@ TEST_CASE("bf16 products: numbers that are not finite show in their own rows and
   }
 }
 
-TEST_CASE("bf16 products: the last implementation is plain C++") {
-  CHECK(std::string(bf16_products().back().name) == "portable");
+TEST_CASE("bf16 products: plain C++ rounds no activations") {
   CHECK_FALSE(bf16_products().back().rounds);
+}
+
+TEST_CASE("bf16 products: what an implementation does at its best is counted, the same for each round") {
+  for (const Bf16Product& product : bf16_products()) {
+    CAPTURE(product.name);
+    CHECK(product.at_best(1) > 0);
+    CHECK(product.at_best(3) == 3 * product.at_best(1));
+  }
 }

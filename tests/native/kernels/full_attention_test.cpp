@@ -9,7 +9,10 @@
 #include <random>
 #include <vector>
 
+#include "kernels/tested_sets.h"
+
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
 
 namespace {
 
@@ -77,6 +80,10 @@ struct Step {
 };
 
 }  // namespace
+
+TEST_CASE("full attention: every implementation that there is") {
+  check_tested("attention of images", full_attentions(), {InstructionSet::avx512vnni, InstructionSet::avx2});
+}
 
 TEST_CASE("full attention: odd numbers of tokens and channels, several sequences and heads") {
   const std::vector<std::vector<int64_t>> cases = {{1, 1, 1, 1},  {1, 2, 1, 3},   {2, 7, 3, 8},   {1, 33, 2, 9},  {1, 65, 2, 72},

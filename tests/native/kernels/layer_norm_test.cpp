@@ -9,7 +9,14 @@
 #include <random>
 #include <vector>
 
+#include "kernels/tested_sets.h"
+
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
+
+TEST_CASE("layer norm: every implementation that there is") {
+  check_tested("LayerNorm", layer_norms(), {InstructionSet::avx512, InstructionSet::avx2});
+}
 
 TEST_CASE("layer norm: any size, far from zero, in place") {
   std::mt19937 random(5);

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "common/dtype.h"
+#include "kernels/tested_sets.h"
 #include "support/npy.h"
 
 using namespace vila;           // NOLINT
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
 using vila::testing::error_of;
 
 namespace {
@@ -97,6 +99,10 @@ std::vector<PackedShape> shapes() {
 }
 
 }  // namespace
+
+TEST_CASE("products: every implementation that there is") {
+  check_tested("products in 8 and 4 bits", products(), {InstructionSet::avx512vnni, InstructionSet::avx2});
+}
 
 TEST_CASE("pack and unpack: every weight by its formula") {
   std::mt19937 random(1);
@@ -195,6 +201,103 @@ TEST_CASE("products: every implementation, odd sizes, any rows, any share of the
         CHECK(untouched);
       }
     }
+  }
+}
+
+TEST_CASE("products: a row is the same to the last bit in any company of 1 to 20 rows, at every place, an output in any share") {
+  std::mt19937 random(6);
+  constexpr int64_t kRows = 20;
+  for (const PackedShape& shape : shapes()) {
+    RandomMatrix matrix(shape, random);
+    const std::vector<float> x = random_floats(static_cast<size_t>(kRows * shape.k), random);
+    for (const Product& product : products()) {
+      CAPTURE(product.name);
+      CAPTURE(shape.n);
+      CAPTURE(shape.k);
+      CAPTURE(shape.bits);
+      Memory scratch(product.scratch_bytes(shape));
+      const auto multiply = [&](int64_t first, int64_t count, int64_t middle) {
+        const Rows rows({x.begin() + first * shape.k, x.begin() + (first + count) * shape.k}, count, shape, product);
+        std::vector<float> y(static_cast<size_t>(count * shape.n));
+        product.multiply(matrix.packed(), rows.view, 0, middle, y.data(), shape.n, scratch.data());
+        product.multiply(matrix.packed(), rows.view, middle, shape.panels(), y.data(), shape.n, scratch.data());
+        return y;
+      };
+      std::vector<float> alone;
+      for (int64_t row = 0; row < kRows; ++row) {
+        const std::vector<float> y = multiply(row, 1, 0);
+        alone.insert(alone.end(), y.begin(), y.end());
+      }
+      bool same = true;
+      for (int64_t count = 1; count <= kRows; ++count) {
+        for (const int64_t first : {int64_t{0}, kRows - count}) {
+          const std::vector<float> y = multiply(first, count, count % (shape.panels() + 1));
+          same = same && std::equal(y.begin(), y.end(), alone.begin() + first * shape.n);
+        }
+      }
+      CHECK(same);
+    }
+  }
+}
+
+TEST_CASE("products: where 8 bits hold the activations, what the weights say alone: cosine 0.9999 at least") {
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> whole(-127, 127);
+  constexpr int64_t kRows = 3;
+  for (const int32_t bits : {4, 8}) {
+    for (const auto& [n, k] : {std::array<int64_t, 2>{33, 70}, {90, 333}, {17, 1}, {256, 209}}) {
+      const PackedShape shape{n, k, kBlock, bits, Zero::middle};
+      const std::vector<float> weights = random_floats(static_cast<size_t>(n * k), random);
+      std::vector<float> rounded(weights.size());
+      std::vector<uint8_t> q(static_cast<size_t>(k));
+      std::vector<uint16_t> scales(static_cast<size_t>(shape.groups()));
+      Memory packed(shape.bytes());
+      for (int64_t row = 0; row < n; ++row) {
+        quantize_row(shape, weights.data() + row * k, q.data(), scales.data());
+        pack_row(shape, row, {q.data(), scales.data()}, packed.data());
+        unpack_row({shape, packed.data()}, row, rounded.data() + row * k);
+      }
+      std::vector<float> x(static_cast<size_t>(kRows * k));
+      for (size_t i = 0; i < x.size(); ++i) {
+        const bool first = i % static_cast<size_t>(k) % kBlock == 0;  // is the block's largest
+        x[i] = static_cast<float>(first ? 127 : whole(random)) / 64;
+      }
+      for (const Product& product : products()) {
+        CAPTURE(product.name);
+        CAPTURE(bits);
+        CAPTURE(n);
+        CAPTURE(k);
+        const Rows rows(x, kRows, shape, product);
+        std::vector<float> y(static_cast<size_t>(kRows * n));
+        Memory scratch(product.scratch_bytes(shape));
+        product.multiply({shape, packed.data()}, rows.view, 0, shape.panels(), y.data(), n, scratch.data());
+        double both = 0, own = 0, other = 0;
+        bool close = true;
+        for (int64_t row = 0; row < kRows; ++row) {
+          for (int64_t out = 0; out < n; ++out) {
+            double wanted = 0, magnitude = 0;
+            for (int64_t i = 0; i < k; ++i) {
+              const double term = double{x[static_cast<size_t>(row * k + i)]} * double{rounded[static_cast<size_t>(out * k + i)]};
+              wanted += term;
+              magnitude += std::abs(term);
+            }
+            const double got = y[static_cast<size_t>(row * n + out)];
+            close = close && std::abs(got - wanted) <= 2e-5 * magnitude + 1e-5;
+            both += got * wanted, own += got * got, other += wanted * wanted;
+          }
+        }
+        CHECK(both >= 0.9999 * std::sqrt(own * other));
+        CHECK(close);
+      }
+    }
+  }
+}
+
+TEST_CASE("products: what an implementation does at its best is counted, the same for each round") {
+  for (const Product& product : products()) {
+    CAPTURE(product.name);
+    CHECK(product.at_best(1) > 0);
+    CHECK(product.at_best(3) == 3 * product.at_best(1));
   }
 }
 

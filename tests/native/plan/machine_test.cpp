@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/utf8.h"
+#include "kernels/product.h"
 #include "plan/control_group.h"
 #include "plan/cpu.h"
 #include "plan/cuda_driver.h"
@@ -44,6 +45,20 @@ const Check& find(const std::vector<Check>& checks, const std::string& name) {
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
+
+TEST_CASE("an instruction set that VILA_CPU does not name rightly is an error of the backend and a line of doctor") {
+  // In a child: the variable is read once a process.
+  const pid_t pid = in_child([] {
+    ::setenv("VILA_CPU", "fast", 1);
+    const std::string error = error_of([] { onnxruntime_backend(); });
+    if (!error.starts_with("1:VILA_CPU: 'fast' is no instruction set; expected portable")) ::_exit(2);
+    for (const Check& check : doctor()) {
+      if (check.name == "kernels") ::_exit(!check.ok && check.required && check.detail == error.substr(2) ? 0 : 3);
+    }
+    ::_exit(4);
+  });
+  CHECK(status_of(pid) == 0);
+}
 
 TEST_CASE("physical cores: siblings count once, in the kernel's new and old form") {
   const TempDir root;
@@ -203,6 +218,8 @@ TEST_CASE("doctor: every line is there, one line each, and says what it found") 
   CHECK(contains(find(checks, "plan cache").detail, (temp / "cache").string() + ", writable, "));
   CHECK(contains(find(checks, "threads").detail, join(physical_cores(), " used for one computation")));
   CHECK(contains(find(checks, "memory").detail, " GiB"));
+  CHECK(find(checks, "kernels").ok);
+  CHECK(contains(find(checks, "kernels").detail, join("products in 8 and 4 bits ", kernels::products().front().name, ", in bfloat16 ")));
   for (const CpuFeature& feature : cpu_features()) CHECK(contains(find(checks, "processor").detail, feature.name));
   for (const char* name : {"CUDA driver", "libvila_cuda.so", "TensorRT"}) {
     CHECK_FALSE(find(checks, name).required);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/processor.h"
 #include "plan/onnxruntime/environment.h"
 #include "plan/onnxruntime/session_plan.h"
 #include "plan/plan.h"
@@ -8,7 +9,9 @@ namespace {
 
 class OnnxRuntimeBackend final : public Backend {
  public:
-  OnnxRuntimeBackend() : environment_(onnxruntime::environment()) {}
+  OnnxRuntimeBackend() : environment_(onnxruntime::environment()) {
+    kernels::limit();  // A value that is none is said here, not in the middle of a run.
+  }
   std::string name() const override { return "onnxruntime"; }
   std::string version() const override { return environment_.library.version; }
   std::unique_ptr<Plan> compile(const std::string& onnx, const std::string& label, const CompileOptions& options) override {
