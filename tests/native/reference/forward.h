@@ -109,6 +109,33 @@ inline Matrix linear(const Matrix& x, const std::vector<float>& w, const std::ve
   return y;
 }
 
+/// Each 32 numbers of a row (the last block may have fewer) in whole steps of a 127th of the largest magnitude among them.
+inline Matrix in_steps(Matrix x) {
+  for (Size r = 0; r < x.rows; ++r) {
+    for (Size begin = 0; begin < x.cols; begin += 32) {
+      float* block = x[r] + begin;
+      const Size count = std::min<Size>(32, x.cols - begin);
+      double largest = 0;
+      for (Size i = 0; i < count; ++i) largest = std::max(largest, std::abs(static_cast<double>(block[i])));
+      if (largest == 0) continue;
+      const double step = largest / 127;
+      for (Size i = 0; i < count; ++i)
+        block[i] = static_cast<float>(std::nearbyint(static_cast<double>(block[i]) / step) * step);
+    }
+  }
+  return x;
+}
+
+/// Each number as the nearest that fp16 has; none is beyond it.
+inline Matrix in_fp16(Matrix x) {
+  for (float& value : x.v) {
+    if (value == 0) continue;
+    const double step = std::ldexp(1.0, std::max(std::ilogb(value), -14) - 10);
+    value = static_cast<float>(std::nearbyint(static_cast<double>(value) / step) * step);
+  }
+  return x;
+}
+
 inline Matrix add(Matrix a, const Matrix& b) {
   for (Size i = 0; i < a.v.size(); ++i) a.v[i] += b.v[i];
   return a;
@@ -204,6 +231,9 @@ struct Language {
   const Weights& weights;
   json config;
   std::string prefix{};
+  /// Whether inputs of linear layers are rounded to 8 bits, keys and values to fp16: what an engine does whose products are in whole
+  /// numbers. The weights are as they are given.
+  bool rounds = false;
 
   Matrix embed(const std::vector<int>& ids) const {
     const std::vector<float>& table = weights.get(prefix + "model.embed_tokens.weight");
@@ -223,25 +253,30 @@ struct Language {
         return weights.has(p + name + ".bias") ? &weights.get(p + name + ".bias") : nullptr;
       };
       const Matrix n = rms_norm(x, w("input_layernorm"), eps);
-      Matrix q = linear(n, w("self_attn.q_proj"), bias("self_attn.q_proj"));
-      Matrix k = linear(n, w("self_attn.k_proj"), bias("self_attn.k_proj"));
-      const Matrix v = linear(n, w("self_attn.v_proj"), bias("self_attn.v_proj"));
+      Matrix q = apply(n, w("self_attn.q_proj"), bias("self_attn.q_proj"));
+      Matrix k = apply(n, w("self_attn.k_proj"), bias("self_attn.k_proj"));
+      Matrix v = apply(n, w("self_attn.v_proj"), bias("self_attn.v_proj"));
       const double theta = config.value("rope_theta", 10000.0);
       rotate(q, heads, theta, position_scale());
       rotate(k, kv_heads, theta, position_scale());
-      x = add(x, linear(attention(q, k, v, heads, kv_heads, true), w("self_attn.o_proj"), nullptr));
+      if (rounds) k = in_fp16(k), v = in_fp16(v);
+      x = add(x, apply(attention(q, k, v, heads, kv_heads, true), w("self_attn.o_proj"), nullptr));
       const Matrix m = rms_norm(x, w("post_attention_layernorm"), eps);
-      Matrix gate = activate("silu", linear(m, w("mlp.gate_proj"), nullptr));
-      const Matrix up = linear(m, w("mlp.up_proj"), nullptr);
+      Matrix gate = activate("silu", apply(m, w("mlp.gate_proj"), nullptr));
+      const Matrix up = apply(m, w("mlp.up_proj"), nullptr);
       for (Size i = 0; i < gate.v.size(); ++i) gate.v[i] *= up.v[i];
-      x = add(x, linear(gate, w("mlp.down_proj"), nullptr));
+      x = add(x, apply(gate, w("mlp.down_proj"), nullptr));
     }
     const bool tied = config.value("tie_word_embeddings", false);
-    return linear(rms_norm(x, weights.get(prefix + "model.norm.weight"), eps),
-                  weights.get(prefix + (tied ? "model.embed_tokens.weight" : "lm_head.weight")), nullptr);
+    return apply(rms_norm(x, weights.get(prefix + "model.norm.weight"), eps),
+                 weights.get(prefix + (tied ? "model.embed_tokens.weight" : "lm_head.weight")), nullptr);
   }
 
  private:
+  Matrix apply(const Matrix& x, const std::vector<float>& w, const std::vector<float>* b) const {
+    return linear(rounds ? in_steps(x) : x, w, b);
+  }
+
   /// Linear RoPE scaling: as configured, else what VILA adds for a model_max_length beyond the trained positions.
   double position_scale() const {
     if (config.contains("rope_scaling") && config["rope_scaling"].is_object()) return config["rope_scaling"]["factor"];
