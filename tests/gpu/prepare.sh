@@ -6,11 +6,12 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 
 usage() {
   cat <<'END'
-usage: tests/gpu/prepare.sh [--parts] [--build DIR] [--tensorrt DIR | --without-tensorrt] [--out DIR]
+usage: tests/gpu/prepare.sh [--parts] [--part-size MIB] [--build DIR] [--tensorrt DIR | --without-tensorrt] [--out DIR]
 
 Builds the target gpu_kit of a native build and gathers it: programs in bin/, libraries in lib/, TensorRT's in tensorrt/.
 
-  --parts             also pack it into OUT/parts: files of at most 60 MiB, to be carried to a machine without a network
+  --parts             also pack it into OUT/parts: files of one size, to be carried to a machine without a network
+  --part-size MIB     the most of such a file (40)
   --build DIR         the native build (build/release)
   --tensorrt DIR      the folder of TensorRT's libraries (.deps/tensorrt/lib, which ./test --tensorrt fetches)
   --without-tensorrt  none: the machine with the GPU has TensorRT 11 installed
@@ -23,14 +24,15 @@ fail() {
   exit 1
 }
 
-parts=false build=$root/build/release tensorrt=$root/.deps/tensorrt/lib out=$root/build/gpu
+parts=false size=40 build=$root/build/release tensorrt=$root/.deps/tensorrt/lib out=$root/build/gpu
 while [ $# -gt 0 ]; do
   case $1 in
     --parts) parts=true ;;
     --without-tensorrt) tensorrt= ;;
-    --build | --tensorrt | --out)
+    --part-size | --build | --tensorrt | --out)
       [ $# -gt 1 ] || fail "$1 needs a value"
       case $1 in
+        --part-size) size=$2 ;;
         --build) build=$2 ;;
         --tensorrt) tensorrt=$2 ;;
         --out) out=$2 ;;
@@ -47,6 +49,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+[[ $size =~ ^[1-9][0-9]{0,4}$ ]] || fail "--part-size: $size, expected a whole number of MiB"
 [ -e "$build/CMakeCache.txt" ] || fail "$build: no native build; configure one with cmake --preset release"
 if [ -n "$tensorrt" ] && [ ! -e "$tensorrt/libnvinfer.so.11" ]; then
   fail "$tensorrt/libnvinfer.so.11: no such file; ./test --tensorrt fetches it, --tensorrt names another folder, --without-tensorrt none"
@@ -86,7 +89,7 @@ printf '%s\n' "$kit"
 if $parts; then
   rm -rf "$out/parts" "$out/parts.new"
   mkdir -p "$out/parts.new"
-  tar -C "$out" -cf - kit | gzip -6 | split -b 60m -d -a 3 - "$out/parts.new/kit.tar.gz."
+  tar -C "$out" -cf - kit | gzip -6 | split -b "${size}m" -d -a 3 - "$out/parts.new/kit.tar.gz."
   (cd "$out/parts.new" && sha256sum kit.tar.gz.* >SHA256SUMS)
   mv "$out/parts.new" "$out/parts"
   du -h "$out/parts"/kit.tar.gz.*

@@ -8,6 +8,7 @@ usage() {
   cat <<'END'
 usage: tests/gpu/run.sh [--kit DIR | --parts DIR] [--work DIR] [--out DIR] [--backend NAME] [--context N]
                         [--limit SECONDS] [STAGE...]
+       tests/gpu/run.sh INCLUDE_DIR LIB_DIR DEPS_DIR OUT STAGE
 
 Without stages, all of them in this order. A stage that is done (its .md file is in OUT) is not run again.
 
@@ -41,6 +42,10 @@ comparison.json lay vila4j's figures beside PyTorch's and the GPU's limits.
   --limit SECONDS  most time of a stage (480)
 
 VILA_CUDA and VILA_TENSORRT, where they are set, name other libraries than the kit's.
+
+The second form says the same by place: LIB_DIR is the folder of TensorRT's libraries (- for the kit's), DEPS_DIR where prepare.sh has
+put kit or parts (its --out, or that folder's kit or parts), OUT as --out, STAGE one stage or all. INCLUDE_DIR, TensorRT's headers,
+is not looked at: nothing is compiled here.
 Exit code: 0 when every stage was done, 1 when one failed or ran out of time, 2 for bad usage.
 END
 }
@@ -56,6 +61,32 @@ kit= parts= work=$root/build/gpu/work out=${OUT:-$root/build/gpu/out} backend=te
 stages=()
 all=(machine peaks probe-build probe-int4 8b-fp16 8b-int4 8b-pytorch probe-attention probe-load kernels contract small attention
   3b-fp16 3b-int4 3b-pytorch 8b-fp8 3b-fp8 8b-plugin 8b-steps 13b-fp16 13b-fp8 13b-int4 13b-pytorch)
+
+# by_place LIB_DIR DEPS_DIR OUT STAGE: the options that they stand for.
+by_place() {
+  local from
+  if [ "$1" != - ]; then
+    [ -e "$1/libnvinfer.so.11" ] || fail "LIB_DIR: $1/libnvinfer.so.11: no such file; - takes the kit's"
+    export VILA_TENSORRT=$1
+  fi
+  for from in "$2/kit" "$2"; do [ -n "$kit" ] || [ ! -x "$from/bin/vila_gpu_bench" ] || kit=$from; done
+  if [ -z "$kit" ]; then
+    for from in "$2/parts" "$2"; do [ -n "$parts" ] || [ ! -e "$from/SHA256SUMS" ] || parts=$from; done
+    [ -n "$parts" ] || fail "DEPS_DIR: $2: neither a kit nor parts; tests/gpu/prepare.sh --out makes them"
+  fi
+  out=$3
+  [ "$4" = all ] || stages=("$4")
+}
+
+if [ $# = 5 ] && [[ $1 != --* && " ${all[*]} " != *" $1 "* ]]; then
+  if [[ " ${all[*]} all " != *" $5 "* ]]; then
+    usage >&2
+    say "unknown stage: $5"
+    exit 2
+  fi
+  by_place "${@:2}"
+  set --
+fi
 while [ $# -gt 0 ]; do
   case $1 in
     --kit | --parts | --work | --out | --backend | --context | --limit)

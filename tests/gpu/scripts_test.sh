@@ -51,6 +51,19 @@ for row in "an image (" "prefill of " "decoding behind " "first token: " "second
 done
 check grep -q '^"small-vila10-clip-linear": {' "$temp/out/results.json"
 check says 0 "small: done already" "${run[@]}" small
+# The form by place, with a kit and with parts.
+mkdir -p "$temp/tensorrt"
+touch "$temp/tensorrt/libnvinfer.so.11"
+for deps in "$temp/gpu" "$temp/gpu/kit" "$temp/gpu/parts"; do
+  check says 0 "all done" env TMPDIR="$temp" "$here/run.sh" /no/headers "$temp/tensorrt" "$deps" "$temp/place" machine
+  check grep -q "the folder that was set,\|VILA_TENSORRT $temp/tensorrt" "$temp/place/machine.md"
+  rm -r "$temp/place"
+done
+check says 0 "small: done already" "$here/run.sh" /no/headers - "$temp/gpu" "$temp/out" small
+check says 1 "libnvinfer.so.11: no such file" "$here/run.sh" /no/headers "$temp/nowhere" "$temp/gpu" "$temp/place" machine
+check says 1 "neither a kit nor parts" "$here/run.sh" /no/headers - "$temp/nowhere" "$temp/place" machine
+check says 2 "unknown stage: nonsense" "$here/run.sh" /no/headers - "$temp/gpu" "$temp/place" nonsense
+check says 1 "--part-size: none, expected a whole number" "$here/prepare.sh" --part-size none
 check says 1 "the kit has no tests of the kernels" "${run[@]}" kernels
 check says 1 "FAILED, see $temp/out/contract.unfinished.md" "${run[@]}" contract
 check says 1 "small: ended after 0 s" "${run[@]}" --out "$temp/other" --limit 0 small
