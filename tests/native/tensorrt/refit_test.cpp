@@ -57,6 +57,13 @@ TEST_CASE("weights for refitting: mapped ones where they lie in the file, others
   }
 }
 
+TEST_CASE("weights for refitting: the refitter's names; those without one are an error, not a crash") {
+  CHECK(weight_names({}, "decode").empty());
+  CHECK(weight_names({"a", "b"}, "decode") == std::vector<std::string>{"a", "b"});
+  CHECK(error_of([] { weight_names({"a", nullptr, nullptr}, "decode"); }) ==
+        "9:decode: the plan needs 2 weights that have no name, of 3; they cannot be taken from the graph");
+}
+
 TEST_CASE("weights for refitting: packed types count elements; what does not fit or is not there is named") {
   graph::Graph graph;
   graph.initializers.push_back(in_graph("codes", DType::u8, {4, 5}, 10));

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/tensorrt/refit.h"
 
+#include <algorithm>
 #include <map>
 
 #include "common/error.h"
 
 namespace vila::plan::tensorrt {
+
+std::vector<std::string> weight_names(const std::vector<const char*>& listed, const std::string& label) {
+  const auto unnamed = std::count(listed.begin(), listed.end(), nullptr);
+  if (unnamed > 0) {
+    fail(ErrorCode::backend, label, ": the plan needs ", unnamed, " weights that have no name, of ", listed.size(),
+         "; they cannot be taken from the graph");
+  }
+  return {listed.begin(), listed.end()};
+}
 
 std::vector<GraphWeights> weights_named(const graph::Graph& graph, const std::vector<std::string>& names, const std::string& label) {
   std::map<std::string, const graph::Initializer*> by_name;

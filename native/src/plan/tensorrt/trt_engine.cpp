@@ -50,7 +50,7 @@ void TrtEngine::refit(const Library& library, const graph::Graph& graph) {
   const int32_t count = refitter->getMissingWeights(0, nullptr);
   std::vector<const char*> missing(static_cast<size_t>(count));
   refitter->getMissingWeights(count, missing.data());
-  for (const GraphWeights& weights : weights_named(graph, {missing.begin(), missing.end()}, label_)) {
+  for (const GraphWeights& weights : weights_named(graph, weight_names(missing, label_), label_)) {
     const nvinfer1::DataType type = data_type_of(weights.dtype, weights.packed, join(label_, ": weights ", weights.name));
     if (!refitter->setNamedWeights(weights.name.c_str(), {type, weights.data, weights.count})) {
       fail_with(join("TensorRT does not take the weights ", weights.name));
