@@ -15,7 +15,7 @@ message(STATUS "libvila_cuda.so (backend tensorrt): built")
 set(room ${PROJECT_SOURCE_DIR}/native/src/plan/tensorrt)
 add_library(vila_cuda SHARED ${room}/backend.cpp ${room}/cache_buffers.cpp ${room}/device.cpp ${room}/device_cache.cpp
   ${room}/device_decoder.cpp ${room}/device_group.cpp ${room}/device_plan.cpp ${room}/element_rows.cpp ${room}/engine_backend.cpp
-  ${room}/step_inputs.cpp)
+  ${room}/entry_log.cpp ${room}/resident_table.cpp ${room}/step_inputs.cpp)
 target_compile_options(vila_cuda PRIVATE ${VILA_WARNINGS})
 target_link_libraries(vila_cuda PRIVATE vila_tensorrt vila_cuda_kernels)
 set(map ${PROJECT_SOURCE_DIR}/cmake/vila_cuda.map)

@@ -245,7 +245,7 @@ class Probe {
   explicit Probe(const Arguments& arguments)
       : arguments_(arguments),
         checkpoint_(vila::Checkpoint::open(arguments.model)),
-        backend_(vila::plan::tensorrt_backend()),
+        backend_(vila::plan::tensorrt_backend(0)),
         answers_(arguments.out) {
     vila::LoadOptions options;
     options.backend = "onnxruntime";
@@ -329,23 +329,20 @@ class Probe {
     const vila::DType compute = vila::parse_device_precision(precision, vila::DType::f16).compute;
     const vila::LanguageSpec& l = language();
     const vila::plan::DecoderSizes sizes{l.layers, l.kv_heads, l.head_dim, l.hidden, l.vocab, compute, capacities, {1}, 1};
-    return backend_->make_decoder(sizes, [plan_of = std::move(plan_of)](int64_t capacity) {
+    const vila::EmbeddingTable table(*checkpoint_);
+    auto resident = backend_->load_table({table.tensor().data(), table.tensor().dtype, l.vocab, l.hidden}, compute);
+    return backend_->make_decoder(sizes, std::move(resident), [plan_of = std::move(plan_of)](int64_t capacity) {
       vila::plan::BuiltPlan plan = plan_of(capacity);
       return vila::plan::BucketPlans{plan, std::make_unique<vila::plan::BuiltPlan>(plan)};
     });
   }
 
-  std::vector<float> embedding(int64_t position) {
-    if (!table_) table_.emplace(*checkpoint_, nullptr);
-    std::vector<float> row(static_cast<size_t>(language().hidden));
-    table_->row(static_cast<int32_t>(position * 37 % language().vocab), row.data());
-    return row;
-  }
+  int32_t id_at(int64_t position) const { return static_cast<int32_t>(position * 37 % language().vocab); }
 
   void step(vila::plan::Decoder& decoder, vila::plan::SequenceCache& cache, int64_t position, float* logits) {
     cache.reserve(position + 1, position);
-    const std::vector<float> row = embedding(position);
-    decoder.run({{&cache, position, row.data(), logits, nullptr}}, 1, nullptr);
+    const int32_t id = id_at(position);
+    decoder.run({{&cache, position, &id, nullptr, logits, nullptr}}, 1, nullptr);
   }
 
   /// Logits of the CPU in float32 at a position.
@@ -353,18 +350,14 @@ class Probe {
     if (const auto found = references_.find(position); found != references_.end()) return found->second;
     if (!cpu_) cpu_ = vila::make_plans(*checkpoint_, *vila::plan::onnxruntime_backend(), options_, nullptr, nullptr);
     const int64_t count = position + 1;
-    const auto hidden = static_cast<size_t>(language().hidden);
-    std::vector<float> rows, logits(static_cast<size_t>(language().vocab));
-    for (int64_t i = 0; i < count; ++i) {
-      const std::vector<float> row = embedding(i);
-      rows.insert(rows.end(), row.begin(), row.end());
-    }
+    std::vector<float> logits(static_cast<size_t>(language().vocab));
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < count; ++i) ids.push_back(id_at(i));
     const auto cache = cpu_->decoder->new_cache(count);
     cache->reserve(count, 0);
     for (int64_t at = 0; at < count;) {
       const int64_t size = std::min(cpu_->decoder->chunk(), count - at);
-      const float* next = rows.data() + static_cast<size_t>(at) * hidden;
-      cpu_->decoder->run({{cache.get(), at, next, logits.data(), nullptr}}, size, nullptr);
+      cpu_->decoder->run({{cache.get(), at, ids.data() + at, nullptr, logits.data(), nullptr}}, size, nullptr);
       at += size;
     }
     return references_[position] = logits;
@@ -512,7 +505,6 @@ class Probe {
   Answers answers_;
   vila::LoadOptions options_;
   std::optional<vila::Plans> cpu_;
-  std::optional<vila::EmbeddingTable> table_;
   std::map<int64_t, std::vector<float>> references_;
   std::map<vila::DType, std::optional<vila::graph::QdqWeights>> int4_;
 };

@@ -137,9 +137,9 @@ class VILA_API Image {
   static Image from_memory(const uint8_t* bytes, size_t size, const std::string& name);
   /// Copies `width`*`height`*3 bytes of RGB.
   static Image from_rgb(const uint8_t* rgb, size_t size, int32_t width, int32_t height);
-  /// Pixels that stay where they are, in the memory of the first CUDA device (CUDA_VISIBLE_DEVICES chooses): `rgb` is a pointer
-  /// of the runtime API, or a CUdeviceptr of its primary context, to `height` rows of `width` pixels of 3 bytes, `stride` bytes
-  /// from row to row. Only a model of the backend tensorrt reads them; others throw unsupported. Nothing is copied here, no CUDA
+  /// Pixels that stay where they are, in the memory of the CUDA device of the model that reads them (LoadOptions::device): `rgb` is
+  /// a pointer of the runtime API, or a CUdeviceptr of its primary context, to `height` rows of `width` pixels of 3 bytes, `stride`
+  /// bytes from row to row. Only a model of the backend tensorrt reads them; others throw unsupported. Nothing is copied here, no CUDA
   /// function is called, and nothing of the caller's is ever freed or written.
   ///
   /// `stream` is a cudaStream_t (CUstream; null: the default stream) that the pixels are ready on: every call that takes this
@@ -369,6 +369,7 @@ class VILA_API LoadOptions {
   /// is the checkpoint's type.
   std::string precision = "default";
   std::string cache_dir;              ///< folder of compiled plans; empty: $VILA_CACHE, $XDG_CACHE_HOME/vila4j, ~/.cache/vila4j
+  int32_t device = 0;                 ///< for tensorrt: the CUDA device's number, as doctor() lists them; 0 for other backends
   int32_t threads = 0;                ///< threads of one computation; 0: the number of physical cores
   int32_t context_length = 0;         ///< most positions of one session; 0: the checkpoint's own limit
   /// Requests (Session::generate, prefill, decode) that are computed at once, at least 1; further ones wait in the order of arrival.

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/embedding_rows.h"
 
+#include <algorithm>
+
 #include "cuda/elements.cuh"
 #include "cuda/launch.cuh"
 
 namespace vila::cuda {
 namespace {
 
-constexpr unsigned kThreads = 256;
+constexpr int64_t kMostThreads = 256;
+constexpr int64_t kWarp = 32;
 constexpr const char* kName = "gather_rows";
 
 /// Block i writes row i.
@@ -18,7 +21,7 @@ __global__ void gather_rows_kernel(RowsView table, RowsView image_rows, int64_t 
   const int64_t row = source < 0 ? ~source : source;
   const bool found = row < from.rows;
   Element* to = out + static_cast<int64_t>(blockIdx.x) * hidden;
-  for (int64_t i = threadIdx.x; i < hidden; i += kThreads) {
+  for (int64_t i = threadIdx.x; i < hidden; i += blockDim.x) {
     to[i] = from_float<Element>(found ? element_at(from.type, from.data, row * hidden + i) : __int_as_float(0x7fc00000));
   }
 }
@@ -42,15 +45,16 @@ void gather_rows(const RowsView& table, const RowsView& image_rows, int64_t hidd
   require_pointer(sources, kName, "sources", sizeof(int32_t));
   require_pointer(out, kName, "out", size_of(type));
   const dim3 grid(static_cast<unsigned>(count));
+  const auto threads = static_cast<unsigned>(std::min(kMostThreads, pieces(hidden, kWarp) * kWarp));
   switch (type) {
     case DType::f16:
-      return launch(kName, gather_rows_kernel<__half>, grid, kThreads, stream, table, image_rows, hidden, sources,
+      return launch(kName, gather_rows_kernel<__half>, grid, threads, stream, table, image_rows, hidden, sources,
                     static_cast<__half*>(out));
     case DType::bf16:
-      return launch(kName, gather_rows_kernel<__nv_bfloat16>, grid, kThreads, stream, table, image_rows, hidden, sources,
+      return launch(kName, gather_rows_kernel<__nv_bfloat16>, grid, threads, stream, table, image_rows, hidden, sources,
                     static_cast<__nv_bfloat16*>(out));
     default:
-      return launch(kName, gather_rows_kernel<float>, grid, kThreads, stream, table, image_rows, hidden, sources,
+      return launch(kName, gather_rows_kernel<float>, grid, threads, stream, table, image_rows, hidden, sources,
                     static_cast<float*>(out));
   }
 }

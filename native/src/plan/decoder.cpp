@@ -14,4 +14,8 @@ void Decoder::read_logits(SequenceCache& /*cache*/, float* /*logits*/) {
   fail(ErrorCode::internal, "decoder: read_logits() of a backend that does not sample");
 }
 
+void require_id(int32_t id, int64_t vocab) {
+  if (id < 0 || id >= vocab) fail(ErrorCode::invalid_argument, "token id ", id, ": the model has ids 0 to ", vocab - 1);
+}
+
 }  // namespace vila::plan

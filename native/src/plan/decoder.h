@@ -29,11 +29,17 @@ class SequenceCache {
   virtual int64_t bytes() const = 0;
 };
 
+/// In SequenceStep::sources: row `row` of SequenceStep::rows.
+constexpr int32_t row_source(int32_t row) { return ~row; }
+
 /// The next positions of one sequence. All memory is the host's.
 struct SequenceStep {
   SequenceCache* cache = nullptr;  ///< has room for past + count
   int64_t past = 0;                ///< rows of the cache that the sequence fills so far; they are not changed
-  const float* embeds = nullptr;   ///< [count, hidden]
+  /// [count]: what enters the model at each position: a token id (0 and up), for its row of the embedding table, or row_source()
+  /// (below 0).
+  const int32_t* sources = nullptr;
+  const float* rows = nullptr;     ///< [*, hidden]: of image tokens; null where no source is such a row
   float* logits = nullptr;         ///< [vocab], written: of the last of the positions; null: they stay where they are computed
   int32_t* token = nullptr;        ///< written: what begin_sampling()'s options choose from the logits; null: nothing is chosen
   std::exception_ptr* error = nullptr;  ///< gets what is wrong with this sequence alone; null: run() throws it
@@ -53,8 +59,8 @@ class Decoder {
   virtual int64_t shared_chunk() const = 0;
   /// Computes `count` >= 1 positions of each of `steps`, which have caches of their own, in one run. More than one step needs
   /// joins(). Raising `stop` (may be null) before or during the run ends it as soon as the backend can; it then throws cancelled.
-  /// Throws internal for a step that does not fit its cache, backend when the backend fails; then rows beyond `past`, logits and
-  /// tokens hold anything. A backend that samples throws nothing when all of several steps have a place for their errors, so that
+  /// Throws internal for a step that does not fit its cache, invalid_argument for an id outside the embedding table, backend when
+  /// the backend fails; then rows beyond `past`, logits and tokens hold anything. A backend that samples throws nothing when all of several steps have a place for their errors, so that
   /// nobody's token is chosen twice.
   virtual void run(const std::vector<SequenceStep>& steps, int64_t count, StopSource* stop) = 0;
 
@@ -67,5 +73,8 @@ class Decoder {
   /// The logits [vocab] of the last step of this sequence that was run without a place for them. Needs samples().
   virtual void read_logits(SequenceCache& cache, float* logits);
 };
+
+/// Throws invalid_argument unless `id` is a row of an embedding table of `vocab`.
+void require_id(int32_t id, int64_t vocab);
 
 }  // namespace vila::plan

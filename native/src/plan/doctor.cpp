@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "common/error.h"
@@ -122,19 +123,20 @@ Check cache_check() {
   }
 }
 
-/// Whether the backend tensorrt can be used: with both libraries it is opened, which needs a device.
-Check backend_check(bool device, bool own_library, bool tensorrt_library) {
+/// Whether the backend tensorrt can be used: with both libraries it is opened, which needs a device: `number`, if one is new enough.
+Check backend_check(std::optional<int32_t> number, bool own_library, bool tensorrt_library) {
   constexpr const char* kName = "backend tensorrt";
   std::string missing;
   for (const auto& [there, what] : {std::pair(own_library, tensorrt::kCudaLibraryName), std::pair(tensorrt_library, "TensorRT"),
-                                    std::pair(device, "an NVIDIA driver with a device that is new enough")}) {
+                                    std::pair(number.has_value(), "an NVIDIA driver with a device that is new enough")}) {
     if (!there) missing += (missing.empty() ? "" : ", ") + std::string(what);
   }
   if (own_library && tensorrt_library) {
     try {
-      const std::shared_ptr<DeviceBackend> backend = tensorrt_backend();
+      const std::shared_ptr<DeviceBackend> backend = tensorrt_backend(number.value_or(0));
       return line(kName, true, false,
-                  join("can be used: TensorRT ", backend->version(), " on ", backend->device_name(), " (", backend->device(), ")"));
+                  join("can be used: TensorRT ", backend->version(), " on device ", number.value_or(0), ", ", backend->device_name(), " (",
+                       backend->device(), ")"));
     } catch (const std::exception& error) {
       if (missing.empty()) return line(kName, false, false, join("cannot be used: ", error.what()));
     }
@@ -149,9 +151,12 @@ std::vector<Check> tensorrt_checks() {
   const CudaDriver driver = look_at_cuda_driver("");
   const tensorrt::CudaSearch own = tensorrt::search_cuda_for_process();
   const tensorrt::Search search = tensorrt::search_for_process();
-  const bool device = !driver.devices.empty() && driver.devices.front().major >= kLeast;
+  std::optional<int32_t> device;
+  for (size_t i = driver.devices.size(); i-- > 0;) {
+    if (driver.devices[i].major >= kLeast) device = static_cast<int32_t>(i);
+  }
   std::vector<Check> checks;
-  checks.push_back(line("CUDA driver", device, false, join(describe(driver, kLeast), "; ", kWhatFor)));
+  checks.push_back(line("CUDA driver", device.has_value(), false, join(describe(driver, kLeast), "; ", kWhatFor)));
   checks.push_back(line(tensorrt::kCudaLibraryName, own.found.has_value(), false,
                         own.found ? join(own.found->path, ", interface ", tensorrt::kEntryVersion, "; ", kWhatFor)
                                   : join("not found: ", own.all_misses(), "; not needed: ", kWhatFor)));

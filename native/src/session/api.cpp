@@ -63,7 +63,7 @@ std::vector<std::string> Model::compile(const std::string& path, const LoadOptio
     check_load_options(options, checkpoint->spec());
     std::vector<std::string> lines;
     if (wants_device(options)) {
-      const std::shared_ptr<plan::DeviceBackend> device = plan::tensorrt_backend();
+      const std::shared_ptr<plan::DeviceBackend> device = plan::tensorrt_backend(options.device);
       make_device_plans(*checkpoint, *device, options, progress, &lines);
     } else {
       const std::shared_ptr<plan::Backend> backend = plan::onnxruntime_backend();

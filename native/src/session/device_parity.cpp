@@ -63,6 +63,7 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 
 DeviceReference::DeviceReference(const Checkpoint& checkpoint, const LoadOptions& options) : checkpoint_(checkpoint), options_(options) {
   options_.backend = "onnxruntime";
+  options_.device = 0;
   options_.precision = name_of(Precision::fp32);
 }
 
@@ -107,16 +108,12 @@ void DeviceReference::check_projector(plan::Plan& plan, double least_cosine) {
 
 int64_t DeviceReference::tokens() const { return std::min(kTokens, checkpoint_.spec().language.max_positions); }
 
-const float* DeviceReference::embeds() {
-  const LanguageSpec& spec = checkpoint_.spec().language;
-  if (embeds_.empty()) {
-    const EmbeddingTable table(checkpoint_);
-    embeds_.resize(static_cast<size_t>(tokens() * spec.hidden));
-    for (int64_t i = 0; i < tokens(); ++i) {
-      table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens()), embeds_.data() + i * spec.hidden);
-    }
+const int32_t* DeviceReference::ids() {
+  if (ids_.empty()) {
+    const int64_t last = checkpoint_.spec().language.vocab - 1;
+    for (int64_t i = 0; i < tokens(); ++i) ids_.push_back(static_cast<int32_t>(i * last / tokens()));
   }
-  return embeds_.data();
+  return ids_.data();
 }
 
 std::vector<float> DeviceReference::logits(plan::Decoder& decoder, int64_t prefill) {
@@ -125,9 +122,9 @@ std::vector<float> DeviceReference::logits(plan::Decoder& decoder, int64_t prefi
   cache->reserve(tokens(), 0);
   std::vector<float> logits(static_cast<size_t>(spec.vocab));
   prefill = std::min(prefill, tokens());
-  decoder.run({{cache.get(), 0, embeds(), logits.data()}}, prefill, nullptr);
+  decoder.run({{cache.get(), 0, ids(), nullptr, logits.data()}}, prefill, nullptr);
   for (int64_t i = prefill; i < tokens(); ++i) {
-    decoder.run({{cache.get(), i, embeds() + i * spec.hidden, logits.data()}}, 1, nullptr);
+    decoder.run({{cache.get(), i, ids() + i, nullptr, logits.data()}}, 1, nullptr);
   }
   return logits;
 }
@@ -141,13 +138,13 @@ std::vector<std::vector<float>> DeviceReference::logits_together(plan::Decoder& 
     caches.push_back(decoder.new_cache(tokens()));
     caches[i]->reserve(tokens(), 0);
     past.push_back(std::clamp<int64_t>(kPrefill - static_cast<int64_t>(i % 4), 1, tokens()));
-    decoder.run({{caches[i].get(), 0, embeds(), logits[i].data()}}, past[i], nullptr);
+    decoder.run({{caches[i].get(), 0, ids(), nullptr, logits[i].data()}}, past[i], nullptr);
   }
   while (true) {
     std::vector<plan::SequenceStep> steps;
     for (size_t i = 0; i < logits.size(); ++i) {
       if (past[i] == tokens()) continue;
-      steps.push_back({caches[i].get(), past[i], embeds() + past[i] * spec.hidden, logits[i].data()});
+      steps.push_back({caches[i].get(), past[i], ids() + past[i], nullptr, logits[i].data()});
       ++past[i];
     }
     if (steps.empty()) return logits;

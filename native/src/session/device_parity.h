@@ -43,14 +43,14 @@ class DeviceReference {
   /// that it ends later.
   std::vector<std::vector<float>> logits_together(plan::Decoder& decoder, int64_t sequences);
   int64_t tokens() const;
-  const float* embeds();
+  const int32_t* ids();
   void check_language(const char* layers, plan::Decoder& decoder, int64_t prefill, double least_cosine);
 
   const Checkpoint& checkpoint_;
   LoadOptions options_;
   bool asked_ = false;
   std::optional<Plans> plans_;
-  std::vector<float> embeds_;  ///< see embeds(): of the language model's tokens, [tokens, hidden]
+  std::vector<int32_t> ids_;  ///< see ids()
 };
 
 }  // namespace vila

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/log.h"
 #include "common/mapped_file.h"
 #include "graph/builders.h"
 #include "graph/names.h"
@@ -82,6 +83,10 @@ class DevicePlanMaker {
 
   /// Takes the files that the language plans need; before language().
   void open_language() {
+    const LanguageSpec& spec = checkpoint_.spec().language;
+    const EmbeddingTable table(checkpoint_);
+    table_ = backend_.load_table({table.tensor().data(), table.tensor().dtype, spec.vocab, spec.hidden}, precision_.compute);
+    log(LogLevel::debug, checkpoint_.spec().path, ": the embedding table takes ", table_->bytes(), " bytes of the device's memory");
     language_weights_ = qdq_weights("language", graph::qdq_layers(checkpoint_.spec().language, precision_.format), checkpoint_.language());
   }
 
@@ -91,6 +96,9 @@ class DevicePlanMaker {
             spec.vocab,         precision_.compute, capacities, batches_,
             std::min(kChunk, capacities.front())};
   }
+
+  /// In the device's memory, once open_language() has put it there.
+  const std::shared_ptr<const plan::DeviceTable>& table() const { return table_; }
 
   /// The two plans of a capacity, from the cache or made and compared.
   BucketPlans language(int64_t capacity) {
@@ -221,7 +229,7 @@ class DevicePlanMaker {
 
   /// A decoder of one capacity over plans that are kept by the caller.
   std::unique_ptr<plan::Decoder> decoder(int64_t capacity, const BuiltPlan& prefill, const BuiltPlan* decode) {
-    return backend_.make_decoder(sizes({capacity}), [&prefill, decode](int64_t) {
+    return backend_.make_decoder(sizes({capacity}), table_, [&prefill, decode](int64_t) {
       return BucketPlans{prefill, decode != nullptr ? std::make_unique<BuiltPlan>(*decode) : nullptr};
     });
   }
@@ -234,6 +242,7 @@ class DevicePlanMaker {
   const std::vector<int64_t> batches_;
   const std::string suffix_, timing_cache_;
   std::optional<Weights> language_weights_;
+  std::shared_ptr<const plan::DeviceTable> table_;
 };
 
 }  // namespace
@@ -255,7 +264,8 @@ Plans make_device_plans(const Checkpoint& checkpoint, plan::DeviceBackend& backe
                         ProgressListener* progress, std::vector<std::string>* lines) {
   const ModelSpec& spec = checkpoint.spec();
   if (spec.synthetic) {
-    fail(ErrorCode::unsupported, spec.path, ": a synthetic checkpoint has no weights for the backend ", backend.name());
+    fail(ErrorCode::unsupported, spec.path, ": a synthetic checkpoint has no weights for the backend ", backend.name(),
+         "; vila_random_checkpoint (tests/gpu) writes one of these sizes with random weights");
   }
   const auto maker = std::make_shared<DevicePlanMaker>(checkpoint, backend, options, progress, lines);
   PlanFiles& files = maker->files();
@@ -274,8 +284,8 @@ Plans make_device_plans(const Checkpoint& checkpoint, plan::DeviceBackend& backe
       files.span(0.3 + share * static_cast<double>(i), 0.3 + share * static_cast<double>(i + 1));
       maker->language(capacities[i]);
     }
-    plans.embeddings.emplace(checkpoint, nullptr);
-    plans.decoder = backend.make_decoder(maker->sizes(capacities), [maker](int64_t capacity) { return maker->language(capacity); });
+    plans.decoder = backend.make_decoder(maker->sizes(capacities), maker->table(),
+                                         [maker](int64_t capacity) { return maker->language(capacity); });
   }
   maker->forget_reference();
   files.silence();

@@ -26,11 +26,15 @@ bool wants_device(const LoadOptions& options) { return options.backend == "tenso
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec) {
   if (wants_device(options)) {
     parse_device_precision(options.precision, spec.weight_dtype);
+    if (options.device < 0) fail(ErrorCode::invalid_argument, "device: ", options.device, ", expected 0 or more");
   } else {
     if (options.backend != "auto" && options.backend != "onnxruntime") {
       fail(ErrorCode::invalid_argument, "backend: \"", options.backend, "\", expected auto, onnxruntime or tensorrt");
     }
     parse_precision(options.precision);
+    if (options.device != 0) {
+      fail(ErrorCode::invalid_argument, "device: ", options.device, ", expected 0: only the backend tensorrt chooses among devices");
+    }
   }
   if (options.threads < 0 || options.threads > 1024) {
     fail(ErrorCode::invalid_argument, "threads: ", options.threads, ", expected 0 to 1024");
@@ -81,7 +85,7 @@ std::shared_ptr<Engine> Engine::load(const std::string& path, const LoadOptions&
 
 void Engine::load_plans(const LoadOptions& options, ProgressListener* progress) {
   if (wants_device(options)) {
-    device_ = plan::tensorrt_backend();
+    device_ = plan::tensorrt_backend(options.device);
     plans_ = make_device_plans(*checkpoint_, *device_, options, progress, nullptr);
   } else {
     backend_ = plan::onnxruntime_backend();

@@ -25,8 +25,8 @@ namespace vila {
 /// The compiled plans of a checkpoint; no language model after LoadOptions::images_only.
 struct Plans {
   std::unique_ptr<plan::Plan> vision, projector, language;  ///< language: only of backends that compute in the host's memory
-  std::unique_ptr<plan::Decoder> decoder;                   ///< the language model; may refer to `language`
-  std::optional<EmbeddingTable> embeddings;
+  std::unique_ptr<EmbeddingTable> embeddings;               ///< of `language`
+  std::unique_ptr<plan::Decoder> decoder;                   ///< the language model; may refer to the two before
   Precision precision = Precision::fp32;
   size_t kept = 0;  ///< layers of the decoder's blocks that stay at 8 bits in int4 (rounding_noise.h)
   std::optional<DevicePrecision> device;  ///< of a backend with its own device, in place of `precision`
@@ -46,10 +46,9 @@ class Engine {
 
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const std::shared_ptr<const TokenizerBase>& tokenizer() const { return tokenizer_; }
-  const EmbeddingTable& embeddings() const { return *plans_.embeddings; }
   const VisionEncoder& vision() const { return *vision_; }
   VisionEncoder& vision() { return *vision_; }
-  /// False after LoadOptions::images_only: embeddings(), decoder(), scheduler() are not to be called then.
+  /// False after LoadOptions::images_only: decoder() and scheduler() are not to be called then.
   bool has_language() const { return plans_.decoder != nullptr; }
   plan::Decoder& decoder() const { return *plans_.decoder; }
   Scheduler& scheduler() { return *scheduler_; }
@@ -80,7 +79,7 @@ class Engine {
 /// Whether options ask for the backend with a device of its own.
 bool wants_device(const LoadOptions& options);
 
-/// Checks backend, threads, context, requests and template of `options` against the spec, and that the precision is one of the backend's
+/// Checks backend, device, threads, context, requests and template of `options` against the spec, and that the precision is one of the backend's
 /// (make_plans() sees whether the model has it); returns the context length.
 int64_t check_load_options(const LoadOptions& options, const ModelSpec& spec);
 

@@ -32,13 +32,14 @@ EmbeddingTable::EmbeddingTable(const Checkpoint& checkpoint, const graph::Quanti
 }
 
 void EmbeddingTable::row(int32_t id, float* target) const {
-  if (id < 0 || id >= vocab_) fail(ErrorCode::invalid_argument, "token id ", id, ": the model has ids 0 to ", vocab_ - 1);
+  plan::require_id(id, vocab_);
   if (packed_) return kernels::unpack_row({*packed_, tensor_.data()}, id, target);
   const auto stride = static_cast<uint64_t>(hidden_) * size_of(tensor_.dtype);
   to_f32(tensor_.dtype, tensor_.data() + static_cast<uint64_t>(id) * stride, target, static_cast<size_t>(hidden_));
 }
 
-LanguageRunner::LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType cache) : spec_(spec), plan_(plan), cache_(cache) {
+LanguageRunner::LanguageRunner(const LanguageSpec& spec, plan::Plan& plan, DType cache, const EmbeddingTable* table)
+    : spec_(spec), plan_(plan), cache_(cache), table_(table) {
   inputs_.push_back({names::kInputsEmbeds, DType::f32, {}, nullptr});
   inputs_.push_back({names::kSeqlensK, DType::i32, {}, nullptr});
   inputs_.push_back({names::kTotalSequenceLength, DType::i32, {}, nullptr});
@@ -101,11 +102,26 @@ void LanguageRunner::bind_caches(const std::vector<SequenceStep>& steps) {
   inputs_[4].data = capacities_.data();
 }
 
+void LanguageRunner::embed(const SequenceStep& step, int64_t count) {
+  const auto hidden = static_cast<size_t>(spec_.hidden);
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t source = step.sources[i];
+    const size_t at = embeds_.size();
+    embeds_.resize(at + hidden);
+    if (source >= 0) {
+      table_->row(source, embeds_.data() + at);
+    } else {
+      std::copy_n(step.rows + static_cast<size_t>(~source) * hidden, hidden, embeds_.data() + at);
+    }
+  }
+}
+
 void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, plan::StopSource* stop) {
   if (steps.empty() || count < 1 || (steps.size() > 1 && !joins())) {
     fail(ErrorCode::internal, "language plan: ", steps.size(), " sequences, ", count, " positions each");
   }
   last_.clear();
+  embeds_.clear();
   for (const SequenceStep& step : steps) {
     KvCache& cache = own(step);
     if (step.past < 0 || step.past + count > cache.capacity() || cache.dtype() != cache_) {
@@ -115,21 +131,18 @@ void LanguageRunner::run(const std::vector<SequenceStep>& steps, int64_t count, 
     if (step.logits == nullptr || step.token != nullptr) fail(ErrorCode::internal, "language plan: it gives logits and chooses no token");
     cache.touch(step.past + count);
     last_.push_back(static_cast<int32_t>(step.past + count - 1));
+    embed(step, count);
   }
   int32_t total = *std::max_element(last_.begin(), last_.end()) + 1;
   const auto batch = static_cast<int64_t>(steps.size());
-  const float* embeds = steps[0].embeds;
   float* logits = steps[0].logits;
-  const auto hidden = static_cast<size_t>(spec_.hidden), vocab = static_cast<size_t>(spec_.vocab);
+  const auto vocab = static_cast<size_t>(spec_.vocab);
   if (batch > 1) {
-    embeds_.clear();
-    for (const SequenceStep& step : steps) embeds_.insert(embeds_.end(), step.embeds, step.embeds + hidden);
     logits_.resize(steps.size() * vocab);
-    embeds = embeds_.data();
     logits = logits_.data();
   }
   inputs_[0].shape = {batch, count, spec_.hidden};
-  inputs_[0].data = const_cast<float*>(embeds);  // Inputs are only read.
+  inputs_[0].data = embeds_.data();
   inputs_[1].shape = {batch};
   inputs_[1].data = last_.data();
   inputs_[2].data = &total;

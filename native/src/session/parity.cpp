@@ -6,7 +6,6 @@
 
 #include "common/error.h"
 #include "graph/names.h"
-#include "session/language_runner.h"
 
 namespace vila {
 namespace names = graph::names;
@@ -48,21 +47,19 @@ void check_projector_plan(const ModelSpec& spec, plan::Plan& plan) {
            {1, spec.tokens_per_image(), spec.projector.output}, "projector plan");
 }
 
-void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, Precision precision, plan::Decoder& decoder) {
+void check_language_plan(const LanguageSpec& spec, Precision precision, plan::Decoder& decoder) {
   const int64_t tokens = std::min(kTokens, spec.max_positions);
-  std::vector<float> embeds(static_cast<size_t>(tokens * spec.hidden));
-  for (int64_t i = 0; i < tokens; ++i) {
-    table.row(static_cast<int32_t>(i * (spec.vocab - 1) / tokens), embeds.data() + i * spec.hidden);
-  }
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < tokens; ++i) ids.push_back(static_cast<int32_t>(i * (spec.vocab - 1) / tokens));
   std::vector<float> whole(static_cast<size_t>(spec.vocab)), stepwise(whole.size());
   const auto first = decoder.new_cache(tokens), second = decoder.new_cache(tokens);
   first->reserve(tokens, 0);
   second->reserve(tokens, 0);
-  decoder.run({{first.get(), 0, embeds.data(), whole.data()}}, tokens, nullptr);
+  decoder.run({{first.get(), 0, ids.data(), nullptr, whole.data()}}, tokens, nullptr);
   const int64_t prefill = std::min(kPrefill, tokens);
-  decoder.run({{second.get(), 0, embeds.data(), stepwise.data()}}, prefill, nullptr);
+  decoder.run({{second.get(), 0, ids.data(), nullptr, stepwise.data()}}, prefill, nullptr);
   for (int64_t i = prefill; i < tokens; ++i) {
-    decoder.run({{second.get(), i, embeds.data() + i * spec.hidden, stepwise.data()}}, 1, nullptr);
+    decoder.run({{second.get(), i, ids.data() + i, nullptr, stepwise.data()}}, 1, nullptr);
   }
   require_finite(whole, "language plan");
   require_finite(stepwise, "language plan");

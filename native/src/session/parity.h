@@ -16,6 +16,6 @@ void check_projector_plan(const ModelSpec& spec, plan::Plan& plan);
 /// The same few tokens computed in one prefill, and in a prefill followed by decode steps, must give the same finite logits: the two
 /// ways use attention, positions and cache differently, so an error in either shows. In a quantised plan a last bit may decide how an
 /// activation is rounded, hence a wider tolerance. Throws backend naming the difference.
-void check_language_plan(const LanguageSpec& spec, const EmbeddingTable& table, Precision precision, plan::Decoder& decoder);
+void check_language_plan(const LanguageSpec& spec, Precision precision, plan::Decoder& decoder);
 
 }  // namespace vila

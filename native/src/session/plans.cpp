@@ -76,11 +76,14 @@ class PlanMaker {
           return graph::build_language(checkpoint_, build, packed ? &*packed : nullptr);
         },
         [&](plan::Plan& made) {
-          LanguageRunner runner(spec.language, made, cache_dtype(precision_));
-          check_language_plan(spec.language, *plans.embeddings, precision_, runner);
+          LanguageRunner runner(spec.language, made, cache_dtype(precision_), plans.embeddings.get());
+          check_language_plan(spec.language, precision_, runner);
         },
-        [&](const graph::BuildOptions& build) { plans.embeddings.emplace(checkpoint_, build.quantized, build.matrices); });
-    plans.decoder = std::make_unique<LanguageRunner>(spec.language, *plans.language, cache_dtype(precision_));
+        [&](const graph::BuildOptions& build) {
+          plans.embeddings = std::make_unique<EmbeddingTable>(checkpoint_, build.quantized, build.matrices);
+        });
+    plans.decoder =
+        std::make_unique<LanguageRunner>(spec.language, *plans.language, cache_dtype(precision_), plans.embeddings.get());
     return plans;
   }
 

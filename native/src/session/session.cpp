@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "common/error.h"
 #include "session/sampler.h"
@@ -129,6 +128,7 @@ size_t Session::Impl::extend(const std::vector<Element>& wanted, size_t keep) {
 }
 
 double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& prompt, size_t keep, bool samples) {
+  const int64_t vocab = engine_->spec().language.vocab;
   const auto hidden = static_cast<size_t>(engine_->spec().language.hidden);
   const size_t total = prompt.elements.size();
 
@@ -142,25 +142,26 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
   // From here on the cache changes; the sequence always says what it holds.
   reserve(static_cast<int64_t>(total), keep);
   sequence().resize(keep);
-  std::vector<float> logits(static_cast<size_t>(engine_->spec().language.vocab));
+  std::vector<float> logits(static_cast<size_t>(vocab));
   logits_.clear();
   size_t next_image = 0;
   while (sequence().size() < total) {
     const size_t start = sequence().size();
     const size_t count = std::min(static_cast<size_t>(slot.chunk()), total - start);
-    embeds_.resize(count * hidden);
-    for (size_t i = 0; i < count; ++i) {
-      const size_t at = start + i;
+    sources_.clear();
+    rows_.clear();
+    for (size_t at = start; at < start + count; ++at) {
       while (next_image < images.size() && prompt.images[next_image].end() <= at) ++next_image;
-      float* row = embeds_.data() + i * hidden;
       if (next_image < images.size() && prompt.images[next_image].start <= at) {
-        const size_t token = at - prompt.images[next_image].start;
-        std::memcpy(row, images[next_image]->data() + token * hidden, hidden * sizeof(float));
+        const float* row = images[next_image]->data() + (at - prompt.images[next_image].start) * hidden;
+        sources_.push_back(plan::row_source(static_cast<int32_t>(rows_.size() / hidden)));
+        rows_.insert(rows_.end(), row, row + hidden);
       } else {
-        engine_->embeddings().row(prompt.elements[at].id, row);
+        plan::require_id(prompt.elements[at].id, vocab);
+        sources_.push_back(prompt.elements[at].id);
       }
     }
-    slot.prefill({&cache(), static_cast<int64_t>(start), embeds_.data(), samples ? nullptr : logits.data(),
+    slot.prefill({&cache(), static_cast<int64_t>(start), sources_.data(), rows_.data(), samples ? nullptr : logits.data(),
                   samples && start + count == total ? &next_ : nullptr},
                  static_cast<int64_t>(count));
     sequence().insert(sequence().end(), prompt.elements.begin() + static_cast<std::ptrdiff_t>(start),
@@ -172,10 +173,9 @@ double Session::Impl::compute(Scheduler::Slot& slot, const PreparedPrompt& promp
 }
 
 void Session::Impl::step(Scheduler::Slot& slot, int32_t id, bool samples) {
-  embeds_.resize(static_cast<size_t>(engine_->spec().language.hidden));
-  engine_->embeddings().row(id, embeds_.data());
+  plan::require_id(id, engine_->spec().language.vocab);
   try {
-    slot.decode({&cache(), static_cast<int64_t>(sequence().size()), embeds_.data(), samples ? nullptr : logits_.data(),
+    slot.decode({&cache(), static_cast<int64_t>(sequence().size()), &id, nullptr, samples ? nullptr : logits_.data(),
                  samples ? &next_ : nullptr});
     logits_behind_ = samples;
   } catch (...) {

@@ -74,7 +74,8 @@ struct Session::Impl {
   mutable std::vector<float> logits_;   ///< of the last position computed; empty before the first
   mutable bool logits_behind_ = false;  ///< the decoder has them, these are older
   int32_t next_ = -1;               ///< the token that the last step chose, where the decoder samples
-  std::vector<float> embeds_;       ///< scratch: rows of one step
+  std::vector<int32_t> sources_;    ///< scratch: of the positions of one step
+  std::vector<float> rows_;         ///< scratch: of the image tokens among them
   mutable plan::StopSource stop_;   ///< cleared when a call begins, raised only while one runs
   mutable std::mutex mutex_;        ///< guards running_ and, together with it, clearing and raising stop_
   mutable bool running_ = false;

@@ -34,6 +34,7 @@ struct Subject {
   /// A step of several requests may round otherwise than that of one, as far as the precision does: tokens may differ where
   /// logits are nearly equal.
   bool rounds_by_batch = false;
+  int32_t device = 0;
 };
 
 /// A folder of tests/data/cases, and its row in docs/models.md.
@@ -103,6 +104,7 @@ class Contract {
     LoadOptions options;
     options.backend = subject_.backend;
     options.precision = subject_.precision;
+    options.device = subject_.device;
     options.cache_dir = cache_.string();
     options.prefix_cache_bytes = 0;  // New sessions are what others are compared with; prefix_cache() turns it on.
     return options;

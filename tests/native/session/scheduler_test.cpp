@@ -105,14 +105,16 @@ class Request {
  private:
   SequenceStep step() {
     logits_[0] = -1;
-    embeds_.assign(1024, name_);
-    return {&cache_, 7, embeds_.data(), logits_, nullptr};
+    rows_.assign(2, name_);
+    sources_.assign(512, plan::row_source(0));
+    return {&cache_, 7, sources_.data(), rows_.data(), logits_, nullptr};
   }
 
   float name_;
   KvCache cache_;
   Scheduler& scheduler_;
-  std::vector<float> embeds_;
+  std::vector<int32_t> sources_;
+  std::vector<float> rows_;
   float logits_[3] = {};
   std::string error_;
   std::thread thread_;
@@ -144,7 +146,7 @@ TEST_CASE("tokens that are wanted at the same time are one step, in the order in
   plan.during = [&](const Turn& turn, plan::StopSource*) {
     if (turn.who.front() == 1) gate.pass();
   };
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 8);
   std::vector<std::unique_ptr<Request>> requests;
   for (size_t i = 1; i <= 4; ++i) {
@@ -166,7 +168,7 @@ TEST_CASE("tokens that are wanted at the same time are one step, in the order in
 TEST_CASE("without joined steps each token is a turn of its own, and nobody is passed over") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  LanguageRunner runner(spec, plan, DType::f32);
+  LanguageRunner runner(spec, plan, DType::f32, nullptr);
   Scheduler scheduler(runner, 8);
   plan.during = [&](const Turn& turn, plan::StopSource*) {
     // The others are back before the turn ends, until they have had all of theirs.
@@ -195,7 +197,7 @@ TEST_CASE("what one request's step does to a joined step is its own affair") {
       if (who == 3) fail(ErrorCode::backend, "three cannot be computed");
     }
   };
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 8);
   Request first(scheduler, 1), two(scheduler, 2), three(scheduler, 3), four(scheduler, 4);
   size_t started = 0;
@@ -216,7 +218,7 @@ TEST_CASE("what one request's step does to a joined step is its own affair") {
 TEST_CASE("a request that does not come back is not waited for; when it does, it takes part again") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 8);
   Gate reader;
   std::atomic<int> slow{0};
@@ -246,7 +248,7 @@ TEST_CASE("a request that does not come back is not waited for; when it does, it
 TEST_CASE("a prompt's chunks and the others' tokens take turns; prompts among each other too") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 8);
   std::atomic<int> expected{0};  // how many others are to wait before a turn ends
   plan.during = [&](const Turn& turn, plan::StopSource*) {
@@ -294,7 +296,7 @@ TEST_CASE("a request that waits for its turn can be cancelled at once; one in a 
     if (turn.who.size() == 1) first.pass();
     if (turn.who.size() == 2) second.pass();
   };
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 8);
   Request a(scheduler, 1), b(scheduler, 2), c(scheduler, 3), d(scheduler, 4);
   a.with_slot([&](Scheduler::Slot& slot) { a.token(slot); });
@@ -320,7 +322,7 @@ TEST_CASE("a request that waits for its turn can be cancelled at once; one in a 
 TEST_CASE("places are given in the order of arrival, can be left while waiting, and are not needed twice by a thread") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 1);
   Gate gate;
   Request a(scheduler, 1), b(scheduler, 2), c(scheduler, 3), d(scheduler, 4);
@@ -349,7 +351,7 @@ TEST_CASE("places are given in the order of arrival, can be left while waiting, 
 TEST_CASE("many requests in many threads: every step is computed once, with its own numbers") {
   const LanguageSpec spec = tiny_spec();
   FakePlan plan;
-  LanguageRunner runner(spec, plan, DType::f16);
+  LanguageRunner runner(spec, plan, DType::f16, nullptr);
   Scheduler scheduler(runner, 3);
   std::vector<std::unique_ptr<Request>> requests;
   std::atomic<int> wrong{0};

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "common/error.h"
+#include "common/rounding.h"
 #include "graph/names.h"
 #include "plan/environment.h"
 #include "session/sampler.h"
@@ -136,10 +137,34 @@ std::vector<float> expected_logits(const std::vector<float>& numbers) {
   return logits;
 }
 
+/// Rows by id: {id / 8, -1, -1}.
+std::shared_ptr<const ResidentTable> table(DType compute) {
+  std::vector<float> rows;
+  for (int64_t id = 0; id < kVocab; ++id) rows.insert(rows.end(), {static_cast<float>(id) / 8, -1, -1});
+  return std::make_shared<ResidentTable>(HostTable{rows.data(), DType::f32, kVocab, kHidden}, compute);
+}
+
+/// Positions with these numbers: ids where the table has them, else rows as those of images.
+struct Positions {
+  explicit Positions(const std::vector<float>& numbers) {
+    for (const float number : numbers) {
+      const float id = number * 8;
+      if (id >= 0 && id < kVocab && id == std::floor(id)) {
+        sources.push_back(static_cast<int32_t>(id));
+        continue;
+      }
+      sources.push_back(row_source(static_cast<int32_t>(rows.size() / kHidden)));
+      rows.insert(rows.end(), {number, -1, -1});
+    }
+  }
+  std::vector<int32_t> sources;
+  std::vector<float> rows;
+};
+
 DecoderSizes sizes(DType compute) { return {kLayers, kHeads, kHeadDim, kHidden, kVocab, compute, {8, 16, 32}, {1, 4, 16}, kChunk}; }
 
 DeviceDecoder make(Journal& journal, DType compute = DType::f16, bool decode = true) {
-  return {sizes(compute), [&journal, compute, decode](int64_t capacity) {
+  return {sizes(compute), table(compute), [&journal, compute, decode](int64_t capacity) {
             ++journal.loaded;
             journal.capacities.push_back(capacity);
             BucketEngines engines;
@@ -156,12 +181,12 @@ class Sequence {
 
   /// Adds positions; returns the logits, or the token in front of them.
   std::vector<float> step(const std::vector<float>& numbers, int32_t* token = nullptr, StopSource* stop = nullptr) {
-    std::vector<float> embeds;
-    for (const float number : numbers) embeds.insert(embeds.end(), {number, -1, -1});
+    const Positions positions(numbers);
     std::vector<float> logits(kVocab);
     const auto past = static_cast<int64_t>(numbers_.size());
     cache_->reserve(past + static_cast<int64_t>(numbers.size()), past);
-    decoder_.run({{cache_.get(), past, embeds.data(), token == nullptr ? logits.data() : nullptr, token}},
+    decoder_.run({{cache_.get(), past, positions.sources.data(), positions.rows.data(), token == nullptr ? logits.data() : nullptr,
+                   token}},
                  static_cast<int64_t>(numbers.size()), stop);
     numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
     return logits;
@@ -170,10 +195,10 @@ class Sequence {
   SequenceStep next(float number) {
     const auto past = static_cast<int64_t>(numbers_.size());
     cache_->reserve(past + 1, past);
-    embeds_ = {number, -1, -1};
+    next_ = Positions({number});
     logits_.assign(kVocab, -1);
     numbers_.push_back(number);
-    return {cache_.get(), past, embeds_.data(), logits_.data()};
+    return {cache_.get(), past, next_.sources.data(), next_.rows.data(), logits_.data()};
   }
   /// The logits that the step of next() gave are those of all positions.
   void check_logits() const { CHECK(logits_ == expected_logits(numbers_)); }
@@ -184,7 +209,8 @@ class Sequence {
  private:
   DeviceDecoder& decoder_;
   std::unique_ptr<SequenceCache> cache_;
-  std::vector<float> numbers_, embeds_, logits_;
+  std::vector<float> numbers_, logits_;
+  Positions next_{{}};
 };
 
 /// One more position of each, in one run.
@@ -236,9 +262,9 @@ TEST_CASE("a decode step is captured after one warm run, once for each cache and
   CHECK(journal.runs == 20);
   CHECK(journal.enqueued == 6);  // one more position in the old place, then the larger capacity: warm, and two captures
   // A cut sequence goes on where it was cut.
-  const float embeds[] = {4, 0, 0};
+  const int32_t id = 32;  // 4
   std::vector<float> logits(kVocab);
-  decoder.run({{&first.cache(), 2, embeds, logits.data(), nullptr}}, 1, nullptr);
+  decoder.run({{&first.cache(), 2, &id, nullptr, logits.data(), nullptr}}, 1, nullptr);
   CHECK(logits == expected_logits({0, 1, 4}));
 }
 
@@ -283,7 +309,7 @@ TEST_CASE("tokens are chosen on the device as the sampler chooses them, and logi
 TEST_CASE("plans that were not used longest are given up for others when memory lacks, and loaded again") {
   Journal journal;
   bool full = false;
-  DeviceDecoder decoder(sizes(DType::f16), [&](int64_t capacity) {
+  DeviceDecoder decoder(sizes(DType::f16), table(DType::f16), [&](int64_t capacity) {
     if (full && journal.alive > 0) fail(ErrorCode::capacity, "device memory: out of memory");
     ++journal.loaded;
     BucketEngines engines;
@@ -318,14 +344,19 @@ TEST_CASE("a cache that finds no memory stays what it was; limits and wrong step
   sequence.cache().reserve(20, 4);
   check_step(sequence, {5});
 
-  const float embeds[kChunk * kHidden] = {};
+  int32_t ids[kChunk + 1] = {};
   float logits[kVocab];
   const auto run = [&](int64_t past, int64_t count) {
-    return error_of([&] { decoder.run({{&sequence.cache(), past, embeds, logits, nullptr}}, count, nullptr); });
+    return error_of([&] { decoder.run({{&sequence.cache(), past, ids, nullptr, logits, nullptr}}, count, nullptr); });
   };
   CHECK(run(32, 1) == "10:language plan: 32 + 1 positions, the cache holds 32");
   CHECK(run(-1, 1) == "10:language plan: -1 + 1 positions, the cache holds 32");
   CHECK(run(0, kChunk + 1) == "10:language plan: 1 sequences, 5 positions each, expected at least 1 and at most 4");
+  ids[2] = kVocab;
+  CHECK(run(3, 3) == "1:token id 50: the model has ids 0 to 49");
+  ids[2] = row_source(0);
+  CHECK(run(3, 3) == "1:token id -1: the model has ids 0 to 49");
+  check_step(sequence, {5.5});  // nothing has changed
   StopSource stop;
   stop.raise();
   CHECK(error_of([&] { sequence.step({6}, nullptr, &stop); }) == "8:language plan: cancelled");
@@ -333,7 +364,11 @@ TEST_CASE("a cache that finds no memory stays what it was; limits and wrong step
   CHECK(error_of([&] { make(journal, DType::f16).new_cache(8)->reserve(9, 0); }) == "6:KV cache: 9 positions asked for, at most 8");
   DecoderSizes odd = sizes(DType::f16);
   odd.head_dim = 4;
-  CHECK(error_of([&] { DeviceDecoder(odd, {}).new_cache(8); }) == "5:KV cache: rows of 8 bytes, expected a multiple of 16");
+  CHECK(error_of([&] { DeviceDecoder(odd, table(DType::f16), {}).new_cache(8); }) ==
+        "5:KV cache: rows of 8 bytes, expected a multiple of 16");
+  DecoderSizes large = sizes(DType::f16);
+  large.vocab = kVocab + 1;
+  CHECK(error_of([&] { DeviceDecoder(large, table(DType::f16), {}); }) == "10:decoder: sizes that no model has");
 }
 
 TEST_CASE("sequences of one run share a step, whoever comes, sits out, leaves or goes back, in fp16 and fp32") {
@@ -520,4 +555,57 @@ TEST_CASE("where memory lacks for a group, or its plan does not run, everyone st
   CHECK(emulator::bytes_in_use() < with_group + 4096);
   for (int i = 0; i < 4; ++i) check_together(third, {&e}, 1);
   CHECK(full.batches.back() == 1);
+}
+
+TEST_CASE("the embedding table lies on the device in the narrower of its own type and that of the plans, with the same rows") {
+  constexpr int64_t kRows = 2500, kWidth = 5;  // more than are rounded at once
+  const auto hold = [&](DType type, DType compute, const std::vector<uint8_t>& bytes) {
+    const size_t before = emulator::bytes_in_use();
+    const auto resident = std::make_shared<ResidentTable>(HostTable{bytes.data(), type, kRows, kWidth}, compute);
+    CHECK(resident->bytes() == emulator::bytes_in_use() - before);
+    CHECK(resident->width() == kWidth);
+    return resident;
+  };
+  for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+    for (const DType compute : {DType::f32, DType::f16, DType::bf16}) {
+      CAPTURE(std::string(name_of(type)));
+      CAPTURE(std::string(name_of(compute)));
+      std::vector<uint8_t> bytes(static_cast<size_t>(kRows * kWidth) * size_of(type));
+      for (size_t i = 0; i < static_cast<size_t>(kRows * kWidth); ++i) {
+        const float value = std::sin(static_cast<float>(i)) * 3;
+        const uint16_t half = type == DType::f16 ? to_f16(value) : to_bf16(value);
+        std::memcpy(bytes.data() + i * size_of(type), type == DType::f32 ? static_cast<const void*>(&value) : &half, size_of(type));
+      }
+      const auto resident = hold(type, compute, bytes);
+      const DType kept = resident->view().type;
+      CHECK(kept == (type == DType::f32 ? compute : type));
+      CHECK(resident->bytes() == static_cast<size_t>(kRows * kWidth) * size_of(kept));
+      std::vector<float> found(kRows * kWidth), wanted(kRows * kWidth);
+      to_f32(kept, resident->view().data, found.data(), found.size());
+      to_f32(type, bytes.data(), wanted.data(), wanted.size());
+      for (size_t i = 0; i < found.size(); ++i) {
+        const float rounded = kept == DType::f16    ? f16_to_f32(to_f16(wanted[i]))
+                              : kept == DType::bf16 ? bf16_to_f32(to_bf16(wanted[i]))
+                                                    : wanted[i];
+        REQUIRE(found[i] == rounded);
+      }
+    }
+  }
+}
+
+TEST_CASE("a decode step reads its row from the table by the id: a captured one, too, and rows of images in between") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal, DType::f32);
+  Sequence alone(decoder), a(decoder), b(decoder);
+  const std::vector<float> ids{1, 0.125, 6}, rows{0.1F, -2, 100};  // 100 is beyond the table
+  for (int round = 0; round < 2; ++round) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      check_step(alone, {ids[i]});
+      check_step(alone, {rows[i]});
+      check_together(decoder, {&a, &b}, ids[i]);
+      check_together(decoder, {&a, &b}, rows[i]);
+    }
+  }
+  CHECK(journal.enqueued < journal.runs);
+  check_step(alone, {rows[0], ids[0], rows[1]});  // image rows at both ends of a chunk, an id between them
 }

@@ -3,7 +3,8 @@
 // graphs ONNX Runtime computes in float32. So a session's whole way through that backend is tested, but for TensorRT itself.
 //
 // Environment: EMULATED_WRONG names a label's beginning: engines of such plans give wrong numbers. EMULATED_BUILDS names a file that
-// gets a line for every plan that is built, EMULATED_RUNS one that gets a line for every run: "<label> <sequences>".
+// gets a line for every plan that is built, EMULATED_RUNS one that gets a line for every run: "<label> <sequences>". EMULATED_DEVICES
+// says how many devices there are; one unless it does.
 #include "tensorrt/emulated_library.h"
 
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include "tensorrt/emulated_engine.h"
 #include "plan/tensorrt/engine_backend.h"
 #include "plan/tensorrt/entry.h"
+#include "plan/tensorrt/entry_log.h"
 #include "plan/tensorrt/plan_file.h"
 
 namespace vila::plan::tensorrt {
@@ -28,13 +30,23 @@ std::string variable(const char* name) {
 
 class EmulatedBackend final : public EngineBackend {
  public:
+  explicit EmulatedBackend(int32_t device) : EngineBackend(device) {
+    const std::string devices = variable("EMULATED_DEVICES");
+    if (!devices.empty()) emulator::set_devices(std::stoi(devices));
+    int count = 0;
+    cudaGetDeviceCount(&count);
+    require_number(device, count);
+    cudaGetDeviceProperties(&properties_, device);
+  }
+
   std::string name() const override { return "tensorrt"; }
   std::string version() const override { return "11.2.1"; }
-  std::string device() const override { return "sm00"; }
-  std::string device_name() const override { return "emulator"; }
+  std::string device() const override { return join("sm", properties_.major, properties_.minor); }
+  std::string device_name() const override { return properties_.name; }
 
   std::string build(const graph::Graph&, const BuildRequest& request) override {
     if (!variable("EMULATED_BUILDS").empty()) std::ofstream(variable("EMULATED_BUILDS"), std::ios::app) << request.label << '\n';
+    log(LogLevel::warn, "emulated: ", request.label, " is no plan of TensorRT");
     if (request.progress && !request.progress(0.5)) fail(ErrorCode::cancelled, request.label, ": cancelled");
     return pack_plan(version(), device(), "emulated " + request.label);
   }
@@ -48,14 +60,18 @@ class EmulatedBackend final : public EngineBackend {
     return std::make_unique<EmulatedEngine>(plan, !wrong.empty() && plan.label.starts_with(wrong),
                                             [] { return variable("EMULATED_RUNS"); });
   }
+
+  cudaDeviceProp properties_;
 };
 
 }  // namespace
 }  // namespace vila::plan::tensorrt
 
 int32_t vila_cuda_entry_version() { return vila::plan::tensorrt::kEntryVersion; }
-vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog*, const vila::plan::tensorrt::Library&) {
-  return new vila::plan::tensorrt::EmulatedBackend();
+vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log, const vila::plan::tensorrt::Library&,
+                                             int32_t device) {
+  vila::plan::tensorrt::forward_log(*log);
+  return new vila::plan::tensorrt::EmulatedBackend(device);
 }
 const EmulatedDevice* vila_cuda_emulated_device() {
   static const EmulatedDevice device{
@@ -73,6 +89,13 @@ const EmulatedDevice* vila_cuda_emulated_device() {
       [](void* stream) { cudaStreamDestroy(static_cast<cudaStream_t>(stream)); },
       [](void* to, const void* from, size_t bytes, void* stream) {
         cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream));
-      }};
+      },
+      [] {
+        int number = 0;
+        cudaGetDevice(&number);
+        return number;
+      },
+      [](int number) { cudaSetDevice(number); },
+      [](int number) { return emulator::bytes_in_use(number); }};
   return &device;
 }

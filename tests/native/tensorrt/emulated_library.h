@@ -12,6 +12,9 @@ struct EmulatedDevice {
   void (*destroy_stream)(void* stream);
   /// From the host to the device. Both must stay until the copy is done.
   void (*copy)(void* to, const void* from, size_t bytes, void* stream);
+  int (*current)();  ///< device of this thread
+  void (*select)(int device);
+  size_t (*bytes_in_use)(int device);
 };
 
 /// Exported by the library.

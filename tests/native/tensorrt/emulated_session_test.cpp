@@ -60,7 +60,67 @@ struct Stop final : ProgressListener {
 
 }  // namespace
 
-TEST_CASE("TensorRT on the emulated device, fp32") { run_contract({"tensorrt", "fp32"}); }
+TEST_CASE("a device that is not there is refused, with those that are") {
+  const TempDir cache;
+  LoadOptions wrong = options(cache);
+  const auto error = [&] { return error_of([&] { Model::load(kModel, wrong, nullptr); }); };
+  wrong.device = 3;
+  CHECK(error() == "1:device 3: found 1 device, expected 0 (CUDA_VISIBLE_DEVICES hides those that it does not name)");
+  const Variable devices("EMULATED_DEVICES", "2");
+  CHECK(error() == "1:device 3: found 2 devices, expected 0 to 1 (CUDA_VISIBLE_DEVICES hides those that it does not name)");
+  wrong.device = -1;
+  CHECK(error() == "1:device: -1, expected 0 or more");
+  wrong.backend = "onnxruntime";
+  wrong.device = 1;
+  CHECK(error() == "1:device: 1, expected 0: only the backend tensorrt chooses among devices");
+}
+
+// Every call from whichever thread has to choose its device: work on another's stream is an error of the emulator.
+TEST_CASE("TensorRT on the second of two emulated devices, fp32: the contract; nothing is on the first, and nobody's device changes") {
+  const Variable devices("EMULATED_DEVICES", "2");
+  Subject subject{"tensorrt", "fp32"};
+  subject.device = 1;
+  run_contract(subject);
+  CHECK(device().current() == 0);
+  CHECK(device().bytes_in_use(0) == 0);
+  CHECK(device().bytes_in_use(1) == 0);  // and all that was there has gone
+}
+
+TEST_CASE("a device of its own: plans are named for it, pixels are read on it, and a thread keeps the device that it has chosen") {
+  const TempDir cache;
+  const Variable devices("EMULATED_DEVICES", "2");
+  LoadOptions second = options(cache);
+  second.device = 1;
+  second.context_length = 512;
+  const Model model = Model::load(kModel, second, nullptr);
+  for (const std::string& name : plans(cache)) CHECK(name.ends_with("-tensorrt11-2-1-sm01"));
+  device().select(1);
+  const Image host = test_image("photo.png");
+  void* memory = device().allocate(host.rgb_size());
+  void* stream = device().slow_stream();
+  device().copy(memory, host.rgb(), host.rgb_size(), stream);
+  const Image image = Image::from_device(memory, host.width(), host.height(), int64_t{3} * host.width(), stream, "");
+  CHECK(model.encode_image(image).projected == model.encode_image(host).projected);
+  CHECK(device().current() == 1);
+  device().select(0);
+  CHECK(model.encode_image(image).projected == model.encode_image(host).projected);
+  CHECK(device().current() == 0);
+
+  const Model first = Model::load(kModel, options(cache), nullptr);
+  const std::string error = error_of([&] { first.encode_image(image); });
+  CHECK(error.starts_with("1:image begins at 0x"));
+  CHECK(error.ends_with(", which is memory of device 1, expected device 0"));
+  device().destroy_stream(stream);
+  device().release(memory);
+}
+
+TEST_CASE("a synthetic checkpoint has no weights for the backend tensorrt: the error names what to use") {
+  const TempDir cache;
+  const std::string folder = synthetic_checkpoint("vila1.5-3b", cache.path().string());
+  CHECK(error_of([&] { Model::load(folder, options(cache), nullptr); }) ==
+        "5:" + folder + ": a synthetic checkpoint has no weights for the backend tensorrt; vila_random_checkpoint (tests/gpu) writes "
+        "one of these sizes with random weights");
+}
 
 TEST_CASE("TensorRT on the emulated device: requests at once share their steps, and each gets the ids that it gets alone") {
   const TempDir cache, other;
@@ -144,7 +204,16 @@ TEST_CASE("TensorRT's plans: names, found again, damaged ones built again") {
     bytes[0] ^= 1;
     write_file(entry.path(), bytes);
   }
+  struct Warnings final : LogListener {  // the library's log lines come out of ours
+    std::vector<std::string> lines;
+    void on_log(LogLevel level, const std::string& message) override {
+      if (level == LogLevel::warn && message.starts_with("emulated: ")) lines.push_back(message);
+    }
+  } warnings;
+  set_log_listener(&warnings, LogLevel::info);
   Model::compile(kModel, small, nullptr);
+  set_log_listener(nullptr, LogLevel::info);
+  CHECK(warnings.lines == std::vector<std::string>{"emulated: decode-fp32-c600-b16" + suffix + " is no plan of TensorRT"});
   CHECK(built() == 7);
   small.context_length = 512;
   Model::compile(kModel, small, nullptr);
@@ -268,9 +337,9 @@ TEST_CASE("doctor: the backend tensorrt with both libraries; with one alone, wha
     }
     return join("no line ", name);
   };
-  CHECK(detail("backend tensorrt") == "ok: can be used: TensorRT 11.2.1 on emulator (sm00)");
+  CHECK(detail("backend tensorrt") == "ok: can be used: TensorRT 11.2.1 on device 0, emulator (sm00)");
   const std::string own = std::getenv("VILA_CUDA");
-  CHECK(detail("libvila_cuda.so") == "ok: " + own + ", interface 2; only the backend tensorrt uses it");
+  CHECK(detail("libvila_cuda.so") == "ok: " + own + ", interface 3; only the backend tensorrt uses it");
   CHECK(detail("TensorRT").starts_with("ok: 11.2.1, "));
   const Variable none("VILA_TENSORRT", std::nullopt);
   if (!tensorrt_path().empty()) return;  // the system has one

@@ -13,7 +13,7 @@ namespace {
 bool available() {
   static const bool found = [] {
     try {
-      const std::string name = vila::plan::tensorrt_backend()->device_name();
+      const std::string name = vila::plan::tensorrt_backend(0)->device_name();
       std::cout << "device: " << name << '\n';
       return true;
     } catch (const vila::Error& error) {

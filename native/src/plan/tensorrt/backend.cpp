@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libvila_cuda.so exports.
 #include "common/error.h"
-#include "common/log.h"
 #include "cuda/decode_attention.h"
 #include "graph/graph.h"
 #include "plan/tensorrt/decode_attention_plugin.h"
 #include "plan/tensorrt/device.h"
 #include "plan/tensorrt/engine_backend.h"
 #include "plan/tensorrt/entry.h"
+#include "plan/tensorrt/entry_log.h"
 #include "plan/tensorrt/plan_builder.h"
 #include "plan/tensorrt/plan_file.h"
 #include "plan/tensorrt/trt_engine.h"
@@ -15,8 +15,8 @@
 namespace vila::plan::tensorrt {
 namespace {
 
-/// The first device that CUDA lists (CUDA_VISIBLE_DEVICES chooses), if it is new enough.
-cudaDeviceProp first_device() {
+/// The device of this number among those that CUDA lists (CUDA_VISIBLE_DEVICES hides some), if it is there and new enough.
+cudaDeviceProp properties_of(int32_t device) {
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) {
     fail(ErrorCode::backend, "backend tensorrt: no CUDA device: no NVIDIA driver is installed");
@@ -25,8 +25,9 @@ cudaDeviceProp first_device() {
   if (error != cudaSuccess || count == 0) {
     fail(ErrorCode::backend, "backend tensorrt: no CUDA device: ", error != cudaSuccess ? cudaGetErrorString(error) : "none found");
   }
+  require_number(device, count);
   cudaDeviceProp properties;
-  check_cuda(cudaGetDeviceProperties(&properties, 0), "CUDA device");
+  check_cuda(cudaGetDeviceProperties(&properties, device), "CUDA device");
   if (properties.major < kLeastComputeCapability) {
     fail(ErrorCode::unsupported, "backend tensorrt: ", properties.name, ": compute capability ", properties.major, ".",
          properties.minor, ", expected at least ", kLeastComputeCapability, ".0");
@@ -36,7 +37,8 @@ cudaDeviceProp first_device() {
 
 class TensorRtBackend final : public EngineBackend {
  public:
-  explicit TensorRtBackend(const Library& library) : properties_(first_device()), library_(library) {
+  TensorRtBackend(const Library& library, int32_t device)
+      : EngineBackend(device), properties_(properties_of(device)), library_(library) {
     register_decode_attention(library_, cuda::decode_attention_functions());
   }
 
@@ -46,6 +48,7 @@ class TensorRtBackend final : public EngineBackend {
   std::string device_name() const override { return properties_.name; }
 
   std::string build(const graph::Graph& graph, const BuildRequest& request) override {
+    const DeviceScope scope(number());
     Network network(library_, graph::serialize(graph), request.label);
     return pack_plan(version(), device(), build_plan(network, request));
   }
@@ -60,26 +63,14 @@ class TensorRtBackend final : public EngineBackend {
   const Library library_;
 };
 
-/// This library's log lines to the opener's log.
-class Forwarder final : public LogListener {
- public:
-  explicit Forwarder(const EntryLog& log) : log_(log) {}
-  void on_log(LogLevel level, const std::string& message) override {
-    if (log_.enabled(level)) log_.line(level, message.c_str());
-  }
-
- private:
-  const EntryLog& log_;
-};
-
 }  // namespace
 }  // namespace vila::plan::tensorrt
 
 int32_t vila_cuda_entry_version() { return vila::plan::tensorrt::kEntryVersion; }
 
-vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log, const vila::plan::tensorrt::Library& library) {
+vila::plan::DeviceBackend* vila_cuda_backend(const vila::plan::tensorrt::EntryLog* log, const vila::plan::tensorrt::Library& library,
+                                             int32_t device) {
   using namespace vila::plan::tensorrt;
-  static auto* const forwarder = new Forwarder(*log);  // never destroyed: TensorRT logs until the process is gone
-  vila::set_log_listener(forwarder, vila::LogLevel::trace);
-  return new TensorRtBackend(library);
+  forward_log(*log);
+  return new TensorRtBackend(library, device);
 }

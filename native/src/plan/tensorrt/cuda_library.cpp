@@ -2,7 +2,9 @@
 #include "plan/tensorrt/cuda_library.h"
 
 #include <cstdlib>
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -66,18 +68,19 @@ CudaSearch search_cuda_for_process() {
 
 }  // namespace tensorrt
 
-std::shared_ptr<DeviceBackend> tensorrt_backend() {
+std::shared_ptr<DeviceBackend> tensorrt_backend(int32_t device) {
   static std::mutex mutex;
-  static std::shared_ptr<DeviceBackend> opened;
+  static std::map<int32_t, std::shared_ptr<DeviceBackend>> all;
   const std::lock_guard lock(mutex);
-  if (opened != nullptr) return opened;
+  if (const auto found = all.find(device); found != all.end()) return found->second;
   const tensorrt::CudaSearch search = tensorrt::search_cuda_for_process();
   if (!search.found) fail(ErrorCode::not_found, "backend tensorrt: ", tensorrt::kCudaLibraryName, " was not found: ", search.all_misses());
   const tensorrt::Search libraries = tensorrt::search_for_process();
   if (!libraries.found) fail(ErrorCode::not_found, "backend tensorrt: TensorRT was not found: ", libraries.all_misses());
-  opened.reset(search.found->entry(&tensorrt::kLog, *libraries.found));
-  log(LogLevel::info, "TensorRT ", opened->version(), " on ", opened->device_name(), " (", opened->device(), "), ", search.found->path);
-  return opened;
+  std::shared_ptr<DeviceBackend> opened(search.found->entry(&tensorrt::kLog, *libraries.found, device));
+  log(LogLevel::info, "TensorRT ", opened->version(), " on device ", device, ", ", opened->device_name(), " (", opened->device(), "), ",
+      search.found->path);
+  return all[device] = std::move(opened);
 }
 
 }  // namespace plan

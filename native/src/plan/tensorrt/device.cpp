@@ -9,37 +9,58 @@ namespace vila::plan::tensorrt {
 
 void check_cuda(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
+  cudaGetLastError();  // It is told here: whoever asks next is not to take it for its own.
   const ErrorCode code = error == cudaErrorMemoryAllocation ? ErrorCode::capacity : ErrorCode::backend;
   fail(code, what, ": ", cudaGetErrorString(error), " (", cudaGetErrorName(error), ")");
 }
 
-DeviceMemory::DeviceMemory(size_t bytes) : bytes_(bytes) {
+int current_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "CUDA device");
+  return device;
+}
+
+DeviceScope::DeviceScope(int device) : device_(device), before_(current_device()) {
+  if (device_ != before_) check_cuda(cudaSetDevice(device_), "CUDA device");
+}
+
+DeviceScope::~DeviceScope() {
+  if (device_ != before_) cudaSetDevice(before_);
+}
+
+DeviceMemory::DeviceMemory(size_t bytes) : bytes_(bytes), device_(current_device()) {
   if (bytes > 0) check_cuda(cudaMalloc(&memory_, bytes), "device memory");
 }
 
-DeviceMemory::~DeviceMemory() { cudaFree(memory_); }
+DeviceMemory::~DeviceMemory() {
+  if (memory_ != nullptr) release_on(device_, [this] { cudaFree(memory_); });
+}
 
 DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
-    : memory_(std::exchange(other.memory_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : memory_(std::exchange(other.memory_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), device_(other.device_) {}
 
 DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
   std::swap(memory_, other.memory_);
   std::swap(bytes_, other.bytes_);
+  std::swap(device_, other.device_);
   return *this;
 }
 
 HostMemory::HostMemory(size_t bytes) { check_cuda(cudaMallocHost(&memory_, bytes), "page-locked memory"); }
 
-HostMemory::~HostMemory() { cudaFreeHost(memory_); }
+HostMemory::~HostMemory() {
+  release_on(device_, [this] { cudaFreeHost(memory_); });
+}
 
 DeviceEvent::DeviceEvent() { check_cuda(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "CUDA event"); }
 
-DeviceEvent::~DeviceEvent() { cudaEventDestroy(event_); }
+DeviceEvent::~DeviceEvent() {
+  release_on(device_, [this] { cudaEventDestroy(event_); });
+}
 
 void require_device_memory(const void* memory, size_t bytes, const char* what) {
   const auto* first = static_cast<const uint8_t*>(memory);
-  int current = 0;
-  check_cuda(cudaGetDevice(&current), "CUDA device");
+  const int current = current_device();
   for (const uint8_t* byte : {first, first + (bytes - 1)}) {
     cudaPointerAttributes attributes{};
     const cudaError_t error = cudaPointerGetAttributes(&attributes, byte);
@@ -61,19 +82,23 @@ void require_device_memory(const void* memory, size_t bytes, const char* what) {
 }
 
 DeviceGraph::~DeviceGraph() {
-  if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
+  if (executable_ != nullptr) release_on(device_, [this] { cudaGraphExecDestroy(executable_); });
 }
 
-DeviceGraph::DeviceGraph(DeviceGraph&& other) noexcept : executable_(std::exchange(other.executable_, nullptr)) {}
+DeviceGraph::DeviceGraph(DeviceGraph&& other) noexcept
+    : executable_(std::exchange(other.executable_, nullptr)), device_(other.device_) {}
 
 DeviceGraph& DeviceGraph::operator=(DeviceGraph&& other) noexcept {
   std::swap(executable_, other.executable_);
+  std::swap(device_, other.device_);
   return *this;
 }
 
 DeviceStream::DeviceStream() { check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "CUDA stream"); }
 
-DeviceStream::~DeviceStream() { cudaStreamDestroy(stream_); }
+DeviceStream::~DeviceStream() {
+  release_on(device_, [this] { cudaStreamDestroy(stream_); });
+}
 
 void DeviceStream::copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, kind, stream_), "copy");
@@ -102,6 +127,7 @@ DeviceGraph DeviceStream::end_capture() {
   cudaGraph_t graph = nullptr;
   check_cuda(cudaStreamEndCapture(stream_, &graph), "capture of a CUDA graph");
   DeviceGraph result;
+  result.device_ = device_;
   const cudaError_t error = cudaGraphInstantiate(&result.executable_, graph, 0);
   cudaGraphDestroy(graph);
   check_cuda(error, "CUDA graph");

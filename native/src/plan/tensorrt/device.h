@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory, streams and graphs of the current CUDA device, released at their end. Every function throws capacity for lack of device
-// memory and backend with CUDA's own words for anything else.
+// Memory, streams and graphs of the current CUDA device, released on that device at their end, in whatever thread. Every function
+// throws capacity for lack of device memory and backend with CUDA's own words for anything else.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -12,6 +12,33 @@ namespace vila::plan::tensorrt {
 
 /// Throws unless `error` is success; `what` begins the message.
 void check_cuda(cudaError_t error, const char* what);
+
+/// The number of the device that is this thread's current one.
+int current_device();
+
+/// Makes a device this thread's current one as long as it lives; then the one before is current again. CUDA keeps one for each
+/// thread, so that every call of ours from a caller's thread begins with this.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  const int device_, before_;
+};
+
+/// The same around `release`, for destructors: what goes wrong is passed over, since the device is lost then, or the process at its
+/// end.
+template <typename Release>
+void release_on(int device, Release&& release) noexcept {
+  int before = device;
+  cudaGetDevice(&before);
+  if (before != device) cudaSetDevice(device);
+  release();
+  if (before != device) cudaSetDevice(before);
+}
 
 /// Device memory, aligned to 256 bytes; empty by default.
 class DeviceMemory {
@@ -32,6 +59,7 @@ class DeviceMemory {
  private:
   void* memory_ = nullptr;
   size_t bytes_ = 0;
+  int device_ = 0;
 };
 
 /// Page-locked memory of the host, which copies to and from the device need to run beside the host's work.
@@ -48,6 +76,7 @@ class HostMemory {
   }
 
  private:
+  const int device_ = current_device();
   void* memory_ = nullptr;
 };
 
@@ -62,6 +91,7 @@ class DeviceEvent {
   cudaEvent_t get() const { return event_; }
 
  private:
+  const int device_ = current_device();
   cudaEvent_t event_ = nullptr;
 };
 
@@ -81,9 +111,10 @@ class DeviceGraph {
  private:
   friend class DeviceStream;
   cudaGraphExec_t executable_ = nullptr;
+  int device_ = 0;
 };
 
-/// A stream of its own, independent of the default one.
+/// A stream of its own, independent of the default one. Used while its device is the current one.
 class DeviceStream {
  public:
   DeviceStream();
@@ -115,6 +146,7 @@ class DeviceStream {
   void begin_capture();
   void abandon_capture() noexcept;
   DeviceGraph end_capture();
+  const int device_ = current_device();
   cudaStream_t stream_ = nullptr;
 };
 

@@ -24,7 +24,8 @@ DeviceSampling::DeviceSampling(int64_t vocab, const GenerationOptions& options, 
   stream.wait();
 }
 
-DeviceWork::DeviceWork(const DecoderSizes& sizes_) : sizes(sizes_) {}
+DeviceWork::DeviceWork(const DecoderSizes& sizes_, std::shared_ptr<const ResidentTable> table_)
+    : sizes(sizes_), table(std::move(table_)) {}
 
 DeviceWork::~DeviceWork() = default;
 
@@ -38,12 +39,13 @@ DeviceCache::DeviceCache(DeviceWork& work, int64_t limit)
 
 DeviceCache::~DeviceCache() {
   const std::lock_guard lock(work_.mutex);
-  if (group != nullptr) group->forget(*this);
+  if (group != nullptr) group->forget(*this);  // nothing of CUDA
 }
 
 void DeviceCache::reserve(int64_t positions, int64_t used) {
   if (positions > limit_) fail(ErrorCode::capacity, "KV cache: ", positions, " positions asked for, at most ", limit_);
   const std::lock_guard lock(work_.mutex);
+  const DeviceScope scope(work_.device);
   if (positions <= capacity()) return;
   const int64_t capacity = *std::lower_bound(work_.sizes.capacities.begin(), work_.sizes.capacities.end(), positions);
   if (group != nullptr) group->leave(*this);

@@ -13,6 +13,7 @@
 #include "plan/device_backend.h"
 #include "plan/tensorrt/cache_buffers.h"
 #include "plan/tensorrt/device.h"
+#include "plan/tensorrt/resident_table.h"
 
 namespace vila::plan::tensorrt {
 
@@ -30,12 +31,14 @@ struct DeviceSampling {
   cuda::SamplingStages stages;
 };
 
-/// What a decoder and its caches share.
+/// What a decoder and its caches share. Of the current device, which every call of theirs makes the current one of its thread.
 struct DeviceWork {
-  explicit DeviceWork(const DecoderSizes& sizes);
+  DeviceWork(const DecoderSizes& sizes, std::shared_ptr<const ResidentTable> table);
   ~DeviceWork();
 
+  const int device = current_device();
   const DecoderSizes sizes;
+  const std::shared_ptr<const ResidentTable> table;
   std::mutex mutex;  ///< guards the rest, and everything in the caches but their capacity
   DeviceStream stream;
   std::unique_ptr<DeviceGroup> group;  ///< of the sequences that take their steps together; may be null

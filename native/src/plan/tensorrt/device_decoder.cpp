@@ -22,13 +22,14 @@ constexpr int64_t kMostRows = 4;
 // Runs before a group is tried again for which memory lacked.
 constexpr uint64_t kRefusal = 256;
 
-DecoderSizes checked(DecoderSizes sizes) {
+DecoderSizes checked(DecoderSizes sizes, const ResidentTable& table) {
   const auto ascending = [](const std::vector<int64_t>& numbers) {
     return !numbers.empty() && numbers.front() >= 1 &&
            std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) == numbers.end();
   };
   if (!ascending(sizes.capacities) || !ascending(sizes.batches) || sizes.batches.front() != 1 || sizes.layers < 1 ||
-      sizes.kv_heads < 1 || sizes.head_dim < 1 || sizes.hidden < 1 || sizes.vocab < 1 || sizes.chunk < 1) {
+      sizes.kv_heads < 1 || sizes.head_dim < 1 || sizes.hidden < 1 || sizes.vocab < 1 || sizes.chunk < 1 ||
+      table.width() != sizes.hidden || table.view().rows < sizes.vocab) {
     fail(ErrorCode::internal, "decoder: sizes that no model has");
   }
   return sizes;
@@ -56,11 +57,12 @@ void guarded(const SequenceStep& step, Work&& work) {
 
 }  // namespace
 
-DeviceDecoder::DeviceDecoder(DecoderSizes sizes, std::function<BucketEngines(int64_t capacity)> load)
-    : work_(checked(std::move(sizes))),
+DeviceDecoder::DeviceDecoder(DecoderSizes sizes, std::shared_ptr<const ResidentTable> table,
+                             std::function<BucketEngines(int64_t capacity)> load)
+    : work_(checked(std::move(sizes), *table), table),
       load_(std::move(load)),
       captures_(wants_graphs()),
-      inputs_(work_.sizes, work_.sizes.chunk, 1),
+      inputs_(work_.sizes, table, work_.sizes.chunk, 1, work_.stream),
       host_logits_(floats(work_.sizes.vocab)),
       host_token_(sizeof(cuda::SampledToken)),
       sampling_workspace_(samples() ? cuda::sampling_workspace_bytes(1, static_cast<int32_t>(work_.sizes.vocab)) : 0),
@@ -69,7 +71,17 @@ DeviceDecoder::DeviceDecoder(DecoderSizes sizes, std::function<BucketEngines(int
 
 bool DeviceDecoder::samples() const { return sizes().vocab <= cuda::kMostIds; }
 
-std::unique_ptr<SequenceCache> DeviceDecoder::new_cache(int64_t limit) { return std::make_unique<DeviceCache>(work_, limit); }
+DeviceDecoder::~DeviceDecoder() {
+  release_on(work_.device, [this] {
+    work_.group.reset();
+    buckets_.clear();
+  });
+}
+
+std::unique_ptr<SequenceCache> DeviceDecoder::new_cache(int64_t limit) {
+  const DeviceScope scope(work_.device);
+  return std::make_unique<DeviceCache>(work_, limit);
+}
 
 DeviceCache& DeviceDecoder::own(SequenceCache& cache) const {
   auto* found = dynamic_cast<DeviceCache*>(&cache);
@@ -81,6 +93,9 @@ Seat DeviceDecoder::seat_of(const SequenceStep& step, int64_t count) const {
   DeviceCache& cache = own(*step.cache);
   if (step.past < 0 || step.past + count > cache.capacity()) {
     fail(ErrorCode::internal, "language plan: ", step.past, " + ", count, " positions, the cache holds ", cache.capacity());
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    if (step.sources[i] >= 0 || step.rows == nullptr) require_id(step.sources[i], sizes().vocab);
   }
   if (step.token != nullptr && !cache.sampling) fail(ErrorCode::internal, "language plan: a token is wanted before begin_sampling()");
   return {&cache, &step};
@@ -188,10 +203,11 @@ bool DeviceDecoder::run_together(const std::vector<Seat>& seats) {
 
 void DeviceDecoder::decode(Bucket& bucket, DeviceCache& cache) {
   Engine& engine = *bucket.engines.decode;
+  inputs_.upload_rows(work_.stream);
   if (bucket.warm && cache.step && cache.step_bucket == bucket.number) return work_.stream.launch(cache.step);
   bind_step(engine, sizes(), inputs_, cache.buffers(), 1, 1, cache.logits());
   const auto enqueue = [&] {
-    inputs_.upload(1, 1, work_.stream);
+    inputs_.upload(1, work_.stream);
     engine.enqueue(work_.stream.get());
   };
   if (!bucket.warm || !captures_) {
@@ -212,14 +228,15 @@ void DeviceDecoder::run_alone(const Seat& seat, int64_t count, StopSource* stop)
     if (work_.group->members() == 0) work_.group.reset();
   }
   Bucket& bucket = bucket_of(cache.capacity(), true);
-  std::memcpy(inputs_.host_embeds(0), step.embeds, floats(count * sizes().hidden));
+  inputs_.put(0, step, count);
   *inputs_.host_past() = step.past;
   cache.filled = step.past + count;
   if (count == 1 && bucket.engines.decode != nullptr) {
     decode(bucket, cache);
   } else {
     bind_step(*bucket.engines.prefill, sizes(), inputs_, cache.buffers(), 1, count, cache.logits());
-    inputs_.upload(count, 1, work_.stream);
+    inputs_.upload_rows(work_.stream);
+    inputs_.upload(count, work_.stream);
     bucket.engines.prefill->enqueue(work_.stream.get());
   }
   if (step.token != nullptr) {
@@ -259,6 +276,7 @@ void DeviceDecoder::run(const std::vector<SequenceStep>& steps, int64_t count, S
     guarded(step, [&] { seats.push_back(seat_of(step, count)); });
   }
   const std::lock_guard lock(work_.mutex);
+  const DeviceScope scope(work_.device);
   ++runs_;
   for (const Seat& seat : seats) seat.cache->last_run = runs_;
   size_t done = 0;
@@ -275,6 +293,7 @@ void DeviceDecoder::begin_sampling(SequenceCache& cache, const GenerationOptions
                                    const std::vector<int32_t>& prompt) {
   DeviceCache& sequence = own(cache);
   const std::lock_guard lock(work_.mutex);
+  const DeviceScope scope(work_.device);
   if (sequence.group != nullptr) sequence.group->leave(sequence);
   sequence.sampling.emplace(sizes().vocab, options, seed, prompt, work_.stream);
 }
@@ -282,6 +301,7 @@ void DeviceDecoder::begin_sampling(SequenceCache& cache, const GenerationOptions
 void DeviceDecoder::read_logits(SequenceCache& cache, float* logits) {
   DeviceCache& sequence = own(cache);
   const std::lock_guard lock(work_.mutex);
+  const DeviceScope scope(work_.device);
   if (sequence.group != nullptr) sequence.group->leave(sequence);
   work_.stream.copy(logits, sequence.logits(), floats(sizes().vocab), cudaMemcpyDeviceToHost);
   work_.stream.wait();

@@ -24,8 +24,8 @@ struct BucketEngines {
 };
 
 /// A sequence that takes a step alone takes it in its own cache. A decode step is, once its engine has run and for as long as the
-/// cache stays where it is, one CUDA graph: embeddings and position up, conversion, the engine. What is chosen or the logits are
-/// the one thing that is read back.
+/// cache stays where it is, one CUDA graph: id and position up, the id's row of the embedding table, the engine. What is chosen or
+/// the logits are the one thing that is read back.
 ///
 /// Sequences whose decode steps are asked for in one run sit in a group (device_group.h), over which such a step is one CUDA
 /// graph, too. Its slots are a power of two, its capacity is the greatest of its members'; it grows when more steps come at once,
@@ -37,8 +37,12 @@ struct BucketEngines {
 /// what graphs give.
 class DeviceDecoder final : public Decoder {
  public:
-  /// Throws internal for sizes that cannot be.
-  DeviceDecoder(DecoderSizes sizes, std::function<BucketEngines(int64_t capacity)> load);
+  /// Throws internal for sizes that cannot be, and for a table of others.
+  DeviceDecoder(DecoderSizes sizes, std::shared_ptr<const ResidentTable> table, std::function<BucketEngines(int64_t capacity)> load);
+
+  ~DeviceDecoder() override;
+  DeviceDecoder(const DeviceDecoder&) = delete;
+  DeviceDecoder& operator=(const DeviceDecoder&) = delete;
 
   std::unique_ptr<SequenceCache> new_cache(int64_t limit) override;
   bool joins() const override { return sizes().batches.back() > 1; }

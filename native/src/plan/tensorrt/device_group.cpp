@@ -42,7 +42,7 @@ DeviceGroup::DeviceGroup(DeviceWork& work, int64_t slots, int64_t capacity)
       members_(static_cast<size_t>(slots)),
       fresh_(static_cast<size_t>(slots)),
       buffers_(work.sizes, slots, capacity, work.stream),
-      inputs_(work.sizes, slots, slots),
+      inputs_(work.sizes, work.table, slots, slots, work.stream),
       host_requests_(members_.size() * sizeof(cuda::SamplingRequest)),
       host_tokens_(members_.size() * sizeof(cuda::SampledToken)),
       logits_(members_.size() * vocab() * sizeof(float)),
@@ -149,19 +149,18 @@ void DeviceGroup::seat(const std::vector<Seat>& seats) {
 }
 
 void DeviceGroup::launch(Engine& engine, uint64_t bucket, bool captures, const std::vector<Seat>& seats) {
-  const auto hidden = static_cast<size_t>(work_.sizes.hidden);
   auto* requests = host_requests_.get<cuda::SamplingRequest>();
   for (int64_t slot = 0; slot < slots(); ++slot) {
     const DeviceCache* member = members_[static_cast<size_t>(slot)];
     inputs_.host_past()[slot] = member != nullptr ? member->filled : 0;
-    std::fill_n(inputs_.host_embeds(slot), hidden, 0.0F);
+    inputs_.put_nothing(slot);
     requests[slot] = {};
   }
   std::vector<cuda::SamplingRequest> wanted;
   for (const Seat& seat : seats) {
     const int64_t slot = seat.cache->slot;
     inputs_.host_past()[slot] = seat.step->past;
-    std::memcpy(inputs_.host_embeds(slot), seat.step->embeds, hidden * sizeof(float));
+    inputs_.put(slot, *seat.step, 1);
     seat.cache->filled = seat.step->past + 1;
     fresh_[static_cast<size_t>(slot)] = false;
     if (seat.step->token == nullptr) continue;
@@ -173,10 +172,11 @@ void DeviceGroup::launch(Engine& engine, uint64_t bucket, bool captures, const s
   stages_ = cuda::stages_of(wanted, static_cast<int32_t>(work_.sizes.vocab));
 
   const auto enqueue = [&] {
-    inputs_.upload(slots(), slots(), work_.stream);
+    inputs_.upload(slots(), work_.stream);
     work_.stream.copy(requests_.get(), requests, requests_.bytes(), cudaMemcpyHostToDevice);
     engine.enqueue(work_.stream.get());
   };
+  inputs_.upload_rows(work_.stream);
   if (step_ && step_bucket_ == bucket) return work_.stream.launch(step_);
   bind_step(engine, work_.sizes, inputs_, buffers_, slots(), 1, logits_.get<float>());
   if (!captures || warm_bucket_ != bucket) {

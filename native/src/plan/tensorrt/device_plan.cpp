@@ -27,6 +27,10 @@ DevicePlan::DevicePlan(std::unique_ptr<Engine> engine, std::string label) : labe
   for (const EngineTensor& tensor : engine_->tensors()) places_[tensor.name].tensor = tensor;
 }
 
+DevicePlan::~DevicePlan() {
+  release_on(device_, [this] { engine_.reset(); });
+}
+
 void DevicePlan::check_stop(StopSource* stop) const {
   if (stop != nullptr && stop->raised()) fail(ErrorCode::cancelled, label_, ": cancelled");
 }
@@ -46,7 +50,7 @@ DevicePlan::Place& DevicePlan::place_of(const Binding& binding, bool input) {
   if (place.tensor.dtype != DType::f32) {
     if (place.wide.bytes() < float_bytes(binding)) place.wide = DeviceMemory(float_bytes(binding));
     const int64_t rows = elements(binding) / width(binding);
-    if (place.most_rows < rows) place.rows.emplace(rows), place.most_rows = rows;
+    if (place.most_rows < rows) place.rows.emplace(rows, stream_), place.most_rows = rows;
   }
   engine_->bind(binding.name, place.own.get());
   return place;
@@ -79,6 +83,7 @@ void DevicePlan::download(const Binding& binding) {
 
 void DevicePlan::run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, StopSource* stop) {
   const std::lock_guard lock(mutex_);
+  const DeviceScope scope(device_);
   check_stop(stop);
   if (inputs.size() + outputs.size() != places_.size()) {
     fail(ErrorCode::internal, label_, ": ", inputs.size() + outputs.size(), " inputs and outputs are bound, it has ", places_.size());
@@ -125,12 +130,14 @@ const DevicePlan::Resizing& DevicePlan::resizing_of(const ImageSource& image) {
   resizing_.reset();
   cuda::ResizePlan plan(image.width, image.height, image.placement);
   DeviceMemory tables(plan.tables().size() * sizeof(int32_t)), workspace(plan.workspace_bytes()), result(plan.result_bytes());
-  check_cuda(cudaMemcpy(tables.get(), plan.tables().data(), tables.bytes(), cudaMemcpyHostToDevice), "copy");
+  stream_.copy(tables.get(), plan.tables().data(), tables.bytes(), cudaMemcpyHostToDevice);
+  stream_.wait();  // The plan's tables move away.
   return resizing_.emplace(Resizing{std::move(plan), std::move(tables), std::move(workspace), std::move(result)});
 }
 
 void DevicePlan::run_image(const ImageSource& image, float* pixels, const Binding* output, StopSource* stop) {
   const std::lock_guard lock(mutex_);
+  const DeviceScope scope(device_);
   check_stop(stop);
   const Window& window = image.placement.window;
   const Resizing& resizing = resizing_of(image);

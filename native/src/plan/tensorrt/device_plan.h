@@ -21,8 +21,11 @@ namespace vila::plan::tensorrt {
 /// the first run of a size and kept. Any number of threads; they run one after another. A run that has begun is not broken off.
 class DevicePlan final : public Plan, public ImagePlan {
  public:
-  /// `label` begins messages.
+  /// Of the current device, which every call makes the current one of its thread. `label` begins messages.
   DevicePlan(std::unique_ptr<Engine> engine, std::string label);
+  ~DevicePlan() override;
+  DevicePlan(const DevicePlan&) = delete;
+  DevicePlan& operator=(const DevicePlan&) = delete;
   void run(const std::vector<Binding>& inputs, const std::vector<Binding>& outputs, StopSource* stop) override;
   /// This, where the engine takes pixels.
   ImagePlan* images() override;
@@ -55,6 +58,7 @@ class DevicePlan final : public Plan, public ImagePlan {
   const Resizing& resizing_of(const ImageSource& image);
 
   const std::string label_;
+  const int device_ = current_device();
   std::mutex mutex_;  ///< guards all below
   DeviceStream stream_;
   DeviceEvent ready_;

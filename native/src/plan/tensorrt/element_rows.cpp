@@ -8,10 +8,11 @@
 
 namespace vila::plan::tensorrt {
 
-ElementRows::ElementRows(int64_t rows) : numbers_(static_cast<size_t>(rows) * sizeof(int32_t)), rows_(rows) {
+ElementRows::ElementRows(int64_t rows, DeviceStream& stream) : numbers_(static_cast<size_t>(rows) * sizeof(int32_t)), rows_(rows) {
   std::vector<int32_t> numbers(static_cast<size_t>(rows));
   std::iota(numbers.begin(), numbers.end(), 0);
-  check_cuda(cudaMemcpy(numbers_.get(), numbers.data(), numbers_.bytes(), cudaMemcpyHostToDevice), "copy");
+  stream.copy(numbers_.get(), numbers.data(), numbers_.bytes(), cudaMemcpyHostToDevice);
+  stream.wait();
 }
 
 void ElementRows::convert(const void* from, DType from_type, void* to, DType type, int64_t width, int64_t count,

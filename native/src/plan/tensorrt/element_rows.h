@@ -10,8 +10,8 @@ namespace vila::plan::tensorrt {
 /// Converts up to a number of rows at a time.
 class ElementRows {
  public:
-  /// `rows` >= 1.
-  explicit ElementRows(int64_t rows);
+  /// `rows` >= 1. Of use to `stream` alone.
+  ElementRows(int64_t rows, DeviceStream& stream);
   /// `count` rows of `width` numbers (f32, f16, bf16), to the nearest where `type` holds less.
   void convert(const void* from, DType from_type, void* to, DType type, int64_t width, int64_t count, DeviceStream& stream) const;
 

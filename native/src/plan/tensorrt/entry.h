@@ -16,7 +16,7 @@ inline constexpr int kLeastComputeCapability = 8;
 
 /// Raise it with any change of what passes: this file, device_backend.h, decoder.h, plan.h, image_plan.h, graph.h and the types of
 /// vila.h and the room image in them.
-inline constexpr int32_t kEntryVersion = 2;
+inline constexpr int32_t kEntryVersion = 3;
 
 /// The opener's log, which the library's lines go to. Functions are called from any thread and never throw.
 struct EntryLog {
@@ -27,9 +27,10 @@ struct EntryLog {
 /// Exported as kEntryVersionName: kEntryVersion of the library's build.
 using EntryVersionFunction = int32_t();
 inline constexpr const char* kEntryVersionName = "vila_cuda_entry_version";
-/// Exported as kEntryName: a new backend over an opened TensorRT, owned by the caller. `log` (kept) must live until the process ends.
-/// Throws backend without a device.
-using EntryFunction = DeviceBackend*(const EntryLog* log, const Library& library);
+/// Exported as kEntryName: a new backend over an opened TensorRT on the device of this number, owned by the caller. `log` (kept) must live
+/// until the process ends. Throws backend without any device, invalid_argument for a number beyond those that are there,
+/// unsupported for a device that is too old.
+using EntryFunction = DeviceBackend*(const EntryLog* log, const Library& library, int32_t device);
 inline constexpr const char* kEntryName = "vila_cuda_backend";
 
 }  // namespace vila::plan::tensorrt

@@ -6,7 +6,11 @@
 // order between blocks, or about the arithmetic of a real device's exp().
 //
 // Work on a stream is done at once, or kept while the stream captures, or, on a stream that emulator::hold() holds, when another
-// stream waits for an event of it: so a missing wait shows. Any thread may use the device; one at a time does.
+// stream waits for an event of it: so a missing wait shows. What cudaMemcpy() brings to the device is there for the default stream,
+// and for others once that was waited for, as CUDA promises no more. Any thread may use the device; one at a time does.
+//
+// There are as many devices as emulator::set_devices() says, alike but for their names, each thread with a current one of its own.
+// Work on a stream while another device than the stream's is current is an error (a real device forgives some of it).
 #pragma once
 
 #include <algorithm>
@@ -44,6 +48,8 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureInvalidated = 901
 };
@@ -52,6 +58,8 @@ inline const char* cudaGetErrorString(cudaError_t error) {
          : error == cudaErrorInvalidValue             ? "invalid argument"
          : error == cudaErrorMemoryAllocation         ? "out of memory"
          : error == cudaErrorInvalidConfiguration     ? "invalid configuration argument"
+         : error == cudaErrorInvalidDevice            ? "invalid device ordinal"
+         : error == cudaErrorInvalidResourceHandle    ? "invalid resource handle"
          : error == cudaErrorStreamCaptureInvalidated ? "operation failed due to a previous error during capture"
                                                       : "unspecified launch failure";
 }
@@ -60,6 +68,8 @@ inline const char* cudaGetErrorName(cudaError_t error) {
          : error == cudaErrorInvalidValue             ? "cudaErrorInvalidValue"
          : error == cudaErrorMemoryAllocation         ? "cudaErrorMemoryAllocation"
          : error == cudaErrorInvalidConfiguration     ? "cudaErrorInvalidConfiguration"
+         : error == cudaErrorInvalidDevice            ? "cudaErrorInvalidDevice"
+         : error == cudaErrorInvalidResourceHandle    ? "cudaErrorInvalidResourceHandle"
          : error == cudaErrorStreamCaptureInvalidated ? "cudaErrorStreamCaptureInvalidated"
                                                       : "cudaErrorLaunchFailure";
 }
@@ -68,9 +78,12 @@ namespace emulator {
 
 /// Does work on a stream, or keeps it while the stream captures.
 cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work);
-/// Memory of the device that is in use, and how much there is (nothing bounds it at first).
+/// Memory of all devices that is in use, that of one, and how much there is (nothing bounds it at first).
 size_t bytes_in_use();
+size_t bytes_in_use(int device);
 void set_memory(size_t bytes);
+/// How many devices there are; 1 at first.
+void set_devices(int count);
 /// Keeps the work of this stream from now on until it is waited for, as a slow device would.
 void hold(cudaStream_t stream);
 
@@ -88,10 +101,7 @@ inline cudaError_t cudaFreeHost(void* memory) {
   std::free(memory);
   return cudaSuccess;
 }
-inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
-  if (bytes > 0) std::memcpy(to, from, bytes);
-  return cudaSuccess;
-}
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
   return emulator::enqueue(stream, [=] {
     if (bytes > 0) std::memcpy(to, from, bytes);
@@ -105,15 +115,13 @@ inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream
   });
 }
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
-inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
+cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaSetDevice(int device);
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   *value = 4;
   return cudaSuccess;
 }
-inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize();
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 constexpr unsigned cudaStreamNonBlocking = 1;
@@ -146,18 +154,13 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 
-inline cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
-}
+cudaError_t cudaGetDeviceCount(int* count);
 struct cudaDeviceProp {
   char name[32] = "emulator";
   int major = 0, minor = 0, multiProcessorCount = 4;
 };
-inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  *properties = {};
-  return cudaSuccess;
-}
+/// Device n is "emulator" of compute capability 0.n.
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -23,11 +24,13 @@ struct CUgraph_st {
   std::vector<std::function<cudaError_t()>> work;
 };
 struct CUstream_st {
+  int device = 0;
   std::unique_ptr<CUgraph_st> captured;  ///< while it captures
   bool held = false;
   std::vector<std::function<cudaError_t()>> waiting;  ///< of a held stream
 };
 struct CUevent_st {
+  int device = 0;
   cudaStream_t stream = nullptr;
   size_t work = 0;  ///< of the stream's waiting, what was there when it was recorded
 };
@@ -37,8 +40,22 @@ namespace {
 
 std::recursive_mutex device;  // guards the device's work; a test's engine may enqueue more from within
 std::mutex memory_mutex;      // guards the three below
-std::map<void*, size_t> allocations;
+struct Allocation {
+  size_t bytes;
+  int device;
+};
+std::map<void*, Allocation> allocations;
 size_t in_use = 0, memory_bytes = SIZE_MAX;
+
+std::atomic<int> devices{1};
+thread_local int current = 0;
+
+/// What cudaMemcpy() has taken and not yet brought to the device. Under `device`.
+std::vector<std::function<void()>> brought;
+void bring() {
+  for (const auto& copy : brought) copy();
+  brought.clear();
+}
 
 constexpr size_t kStackBytes = 256 * 1024;
 constexpr unsigned kWarp = 32;
@@ -204,6 +221,7 @@ cudaError_t run(const cudaLaunchConfig_t& config, const std::function<void()>& t
 }
 
 cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work) {
+  if (stream != nullptr && stream->device != current) return cudaErrorInvalidResourceHandle;
   if (stream != nullptr && stream->captured != nullptr) {
     stream->captured->work.push_back(std::move(work));
     return cudaSuccess;
@@ -213,6 +231,7 @@ cudaError_t enqueue(cudaStream_t stream, std::function<cudaError_t()> work) {
     stream->waiting.push_back(std::move(work));
     return cudaSuccess;
   }
+  if (stream == nullptr) bring();
   return work();
 }
 
@@ -239,6 +258,15 @@ size_t bytes_in_use() {
   return in_use;
 }
 
+size_t bytes_in_use(int of) {
+  const std::lock_guard lock(memory_mutex);
+  size_t sum = 0;
+  for (const auto& [memory, allocation] : allocations) sum += allocation.device == of ? allocation.bytes : 0;
+  return sum;
+}
+
+void set_devices(int count) { devices = count; }
+
 void set_memory(size_t bytes) {
   const std::lock_guard lock(memory_mutex);
   memory_bytes = bytes;
@@ -256,23 +284,67 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   const size_t whole = (bytes + 255) / 256 * 256;
   *memory = std::aligned_alloc(256, whole);
   std::memset(*memory, 0xFF, whole);
-  emulator::allocations[*memory] = bytes;
+  emulator::allocations[*memory] = {bytes, emulator::current};
   emulator::in_use += bytes;
   return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* memory) {
+  cudaDeviceSynchronize();
   const std::lock_guard lock(emulator::memory_mutex);
   const auto found = emulator::allocations.find(memory);
   if (found == emulator::allocations.end()) return cudaSuccess;
-  emulator::in_use -= found->second;
+  emulator::in_use -= found->second.bytes;
   emulator::allocations.erase(found);
   std::free(memory);
   return cudaSuccess;
 }
 
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (bytes == 0) return cudaSuccess;
+  const std::lock_guard lock(emulator::device);
+  const auto* first = static_cast<const uint8_t*>(from);
+  if (kind == cudaMemcpyHostToDevice) {  // The host's memory has been read; when the device's is written is another matter.
+    emulator::brought.push_back([to, copy = std::vector<uint8_t>(first, first + bytes)] { std::memcpy(to, copy.data(), copy.size()); });
+    return cudaSuccess;
+  }
+  emulator::bring();
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  const std::lock_guard lock(emulator::device);
+  emulator::bring();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = emulator::current;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= emulator::devices) return cudaErrorInvalidDevice;
+  emulator::current = device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = emulator::devices;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device < 0 || device >= emulator::devices) return cudaErrorInvalidDevice;
+  *properties = {};
+  properties->minor = device;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new CUstream_st;
+  (*stream)->device = emulator::current;
   return cudaSuccess;
 }
 
@@ -282,7 +354,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream == nullptr) return cudaSuccess;
+  if (stream == nullptr) return cudaDeviceSynchronize();
   if (stream->captured == nullptr) return emulator::catch_up(stream, SIZE_MAX);
   stream->captured.reset();  // as CUDA has it: a wait within a capture ends it
   return cudaErrorStreamCaptureInvalidated;
@@ -290,6 +362,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   *event = new CUevent_st;
+  (*event)->device = emulator::current;
   return cudaSuccess;
 }
 
@@ -300,7 +373,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const std::lock_guard lock(emulator::device);
-  *event = {stream, stream != nullptr ? stream->waiting.size() : 0};
+  if (event->device != (stream != nullptr ? stream->device : emulator::current)) return cudaErrorInvalidResourceHandle;
+  if (stream == nullptr) emulator::bring();
+  *event = {event->device, stream, stream != nullptr ? stream->waiting.size() : 0};
   return cudaSuccess;
 }
 
@@ -312,9 +387,9 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   const std::lock_guard lock(emulator::memory_mutex);
   *attributes = {};
   const auto* byte = static_cast<const uint8_t*>(pointer);
-  for (const auto& [memory, bytes] : emulator::allocations) {
+  for (const auto& [memory, allocation] : emulator::allocations) {
     const auto* begin = static_cast<const uint8_t*>(memory);
-    if (byte >= begin && byte < begin + bytes) *attributes = {cudaMemoryTypeDevice, 0};
+    if (byte >= begin && byte < begin + allocation.bytes) *attributes = {cudaMemoryTypeDevice, allocation.device};
   }
   return cudaSuccess;
 }
