@@ -7,8 +7,8 @@
 
 namespace vila::kernels {
 
-/// Multiply-accumulates a second in `threads` threads that each do nothing but a product's at_best() for `seconds`: sum of what each
-/// reaches. A product reaches less, because it reads, unpacks and scales numbers too.
+/// Multiply-accumulates a second in `threads` threads that each do nothing but a product's at_best() for `seconds`: the sum of each
+/// thread's fastest millisecond. A product reaches less, because it reads, unpacks and scales numbers too.
 double multiply_accumulates_per_second(const Product& product, int threads, double seconds);
 double multiply_accumulates_per_second(const Bf16Product& product, int threads, double seconds);
 
