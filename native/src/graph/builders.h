@@ -58,7 +58,7 @@ struct BuildOptions {
 };
 
 /// Goes into every plan's fingerprint; raise it with any change of what the builders emit.
-inline constexpr int kGraphVersion = 5;
+inline constexpr int kGraphVersion = 6;
 /// The same for the files of weights beside the plans (packed_weights.h, quantized_weights.h).
 inline constexpr int kWeightsVersion = 4;
 

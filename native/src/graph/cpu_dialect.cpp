@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "common/error.h"
 #include "graph/names.h"
@@ -20,6 +21,42 @@ constexpr const char* kCosCache = "rope_cos";
 constexpr const char* kSinCache = "rope_sin";
 
 Attribute epsilon(double eps) { return {"epsilon", static_cast<float>(eps)}; }
+
+/// Those of the operators over packed matrices, which have one k.
+std::vector<Attribute> packed_attributes(const std::vector<const QuantizedLinear*>& matrices) {
+  std::vector<int64_t> n, group, bits, zero;
+  for (const QuantizedLinear* matrix : matrices) {
+    n.push_back(matrix->shape.n);
+    group.push_back(matrix->shape.group);
+    bits.push_back(matrix->shape.bits);
+    zero.push_back(static_cast<int64_t>(matrix->shape.zero));
+  }
+  return {{"k", matrices.at(0)->shape.k}, {"n", n}, {"group", group}, {"bits", bits}, {"zero", zero}};
+}
+
+/// The matrices in `layers` of one x if one operator takes them all, else none: they must be quantised, and their groups must end
+/// at the same input behind the last.
+std::vector<const QuantizedLinear*> together(const std::vector<Linear>& layers) {
+  std::vector<const QuantizedLinear*> matrices;
+  for (const Linear& layer : layers) {
+    const auto* matrix = std::get_if<QuantizedLinear>(&layer.matrix);
+    if (matrix == nullptr) return {};
+    matrices.push_back(matrix);
+    if (matrix->shape.padded_k() != matrices[0]->shape.padded_k()) return {};
+  }
+  return matrices;
+}
+
+/// None: an operator of its own.
+std::optional<kernels::Curve> curve_of(Activation activation) {
+  switch (activation) {
+    case Activation::silu: return kernels::kSilu;
+    case Activation::quick_gelu: return kernels::kQuickGelu;
+    case Activation::gelu_tanh: return kernels::kTanhGelu;
+    case Activation::gelu_erf: return std::nullopt;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -76,15 +113,50 @@ Value CpuDialect::linear(const Value& x, const PackedLinear& matrix, const Tenso
 }
 
 Value CpuDialect::linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) {
+  return packed_linear(x, matrix, bias, {}, "");
+}
+
+Value CpuDialect::packed_linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias, const kernels::Curve& curve,
+                                const Value& addend) {
   std::vector<Value> inputs{x, stored(*matrix.data)};
-  if (bias != nullptr) inputs.push_back(weight(*bias));
-  const kernels::PackedShape& shape = matrix.shape;
-  return node("PackedLinear", inputs,
-              {{"n", shape.n},
-               {"k", shape.k},
-               {"group", shape.group},
-               {"bits", int64_t{shape.bits}},
-               {"zero", static_cast<int64_t>(shape.zero)}},
+  if (bias != nullptr || !addend.empty()) inputs.push_back(bias == nullptr ? "" : weight(*bias));
+  if (!addend.empty()) inputs.push_back(addend);
+  std::vector<Attribute> attributes = packed_attributes({&matrix});
+  attributes.insert(attributes.end(), {{"linear", curve.linear}, {"cubic", curve.cubic}});
+  return node(names::kPackedLinear, inputs, attributes, names::kVila);
+}
+
+std::vector<Value> CpuDialect::linears(const Value& x, const std::vector<Linear>& layers) {
+  const std::vector<const QuantizedLinear*> matrices = together(layers);
+  if (matrices.size() != names::kPackedLinearsCount) return Dialect::linears(x, layers);
+  std::vector<Value> inputs{x}, results;
+  for (const QuantizedLinear* matrix : matrices) inputs.push_back(stored(*matrix->data));
+  for (const Linear& layer : layers) {
+    inputs.push_back(layer.bias == nullptr ? "" : weight(*layer.bias));
+    results.push_back(fresh(names::kPackedLinears));
+  }
+  node(names::kPackedLinears, inputs, results, packed_attributes(matrices), names::kVila);
+  return results;
+}
+
+Value CpuDialect::activated_linear(const Value& x, const Linear& layer, Activation activation) {
+  const auto* matrix = std::get_if<QuantizedLinear>(&layer.matrix);
+  const std::optional<kernels::Curve> curve = curve_of(activation);
+  if (matrix == nullptr || !curve) return Dialect::activated_linear(x, layer, activation);
+  return packed_linear(x, *matrix, layer.bias, *curve, "");
+}
+
+Value CpuDialect::added_linear(const Value& sum, const Value& x, const Linear& layer) {
+  const auto* matrix = std::get_if<QuantizedLinear>(&layer.matrix);
+  if (matrix == nullptr) return Dialect::added_linear(sum, x, layer);
+  return packed_linear(x, *matrix, layer.bias, {}, sum);
+}
+
+Value CpuDialect::gated_linear(const Value& x, const Linear& gate, const Linear& up) {
+  const std::vector<Linear> layers{gate, up};
+  const std::vector<const QuantizedLinear*> matrices = together(layers);
+  if (matrices.empty() || gate.bias != nullptr || up.bias != nullptr) return Dialect::gated_linear(x, gate, up);
+  return node(names::kPackedGated, {x, stored(*matrices[0]->data), stored(*matrices[1]->data)}, packed_attributes(matrices),
               names::kVila);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graph/dialect.h"
+#include "kernels/epilogue.h"
 
 namespace vila::graph {
 
@@ -26,6 +27,11 @@ class CpuDialect final : public Dialect {
   Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) override;
   /// Throws internal: QDQ weights are TensorRT's.
   Value linear(const Value& x, const QdqLinear& matrix, const TensorRef* bias) override;
+  // One operator each for quantised layers that it takes, else what they are made of.
+  std::vector<Value> linears(const Value& x, const std::vector<Linear>& layers) override;
+  Value activated_linear(const Value& x, const Linear& layer, Activation activation) override;
+  Value added_linear(const Value& sum, const Value& x, const Linear& layer) override;
+  Value gated_linear(const Value& x, const Linear& gate, const Linear& up) override;
   Value rms_norm(const Value& x, const TensorRef& gain, double eps) override;
   Residual add_rms_norm(const Value& x, const Value& delta, const TensorRef& gain, double eps) override;
   Value layer_norm(const Value& x, const TensorRef& gain, const TensorRef& bias, double eps) override;
@@ -38,6 +44,9 @@ class CpuDialect final : public Dialect {
   Value last_rows(const Value& x, int64_t channels) override;
 
  private:
+  /// `addend` may be empty.
+  Value packed_linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias, const kernels::Curve& curve,
+                      const Value& addend);
   /// GroupQueryAttention rotates heads of a multiple of 16 only; others pass through RotaryEmbedding first.
   bool attention_rotates() const { return decoder_.head_dim % 16 == 0; }
   Value half_cache_attention(int64_t layer, const Value& q, const Value& k, const Value& v);

@@ -159,4 +159,28 @@ Value Dialect::add(const Value& a, const Value& b) { return node("Add", {a, b});
 
 Value Dialect::multiply(const Value& a, const Value& b) { return node("Mul", {a, b}); }
 
+Value Dialect::linear(const Value& x, const Linear& layer) {
+  if (const auto* tensor = std::get_if<const TensorRef*>(&layer.matrix)) return linear(x, **tensor, layer.bias);
+  if (const auto* packed = std::get_if<PackedLinear>(&layer.matrix)) return linear(x, *packed, layer.bias);
+  if (const auto* quantized = std::get_if<QuantizedLinear>(&layer.matrix)) return linear(x, *quantized, layer.bias);
+  return linear(x, std::get<QdqLinear>(layer.matrix), layer.bias);
+}
+
+std::vector<Value> Dialect::linears(const Value& x, const std::vector<Linear>& layers) {
+  std::vector<Value> results;
+  for (const Linear& layer : layers) results.push_back(linear(x, layer));
+  return results;
+}
+
+Value Dialect::activated_linear(const Value& x, const Linear& layer, Activation activation) {
+  return activate(linear(x, layer), activation);
+}
+
+Value Dialect::added_linear(const Value& sum, const Value& x, const Linear& layer) { return add(sum, linear(x, layer)); }
+
+Value Dialect::gated_linear(const Value& x, const Linear& gate, const Linear& up) {
+  const Value gates = linear(x, gate), ups = linear(x, up);
+  return multiply(activate(gates, Activation::silu), ups);
+}
+
 }  // namespace vila::graph

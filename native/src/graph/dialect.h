@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
@@ -64,6 +65,12 @@ struct QdqLinear {
   const TensorRef* corrections = nullptr;  ///< compute type; int4 only; null: zero
 };
 
+/// A linear layer: its matrix in whatever form it has, plus `bias` [out] unless null; not owned.
+struct Linear {
+  std::variant<const TensorRef*, PackedLinear, QuantizedLinear, QdqLinear> matrix;
+  const TensorRef* bias = nullptr;
+};
+
 /// Builds one Graph. "Rows" are 2-D tensors [rows, channels] that hold the positions of all sequences (or tokens of all crops) one
 /// after another, so that every linear layer is one matrix product. Activations and weights are in the dialect's compute type.
 /// One thread; finish() ends its life.
@@ -113,6 +120,16 @@ class Dialect {
   virtual Value linear(const Value& x, const PackedLinear& matrix, const TensorRef* bias) = 0;
   virtual Value linear(const Value& x, const QuantizedLinear& matrix, const TensorRef* bias) = 0;
   virtual Value linear(const Value& x, const QdqLinear& matrix, const TensorRef* bias) = 0;
+  Value linear(const Value& x, const Linear& layer);
+  // What follows is said with the operations above, unless a dialect has one operator for it.
+  /// Several layers of the same x.
+  virtual std::vector<Value> linears(const Value& x, const std::vector<Linear>& layers);
+  /// activate(linear(x)).
+  virtual Value activated_linear(const Value& x, const Linear& layer, Activation activation);
+  /// sum + linear(x).
+  virtual Value added_linear(const Value& sum, const Value& x, const Linear& layer);
+  /// silu(linear(x) of `gate`) * linear(x) of `up`.
+  virtual Value gated_linear(const Value& x, const Linear& gate, const Linear& up);
   /// x / sqrt(mean(x^2) + eps) * gain, over the last axis.
   virtual Value rms_norm(const Value& x, const TensorRef& gain, double eps) = 0;
   struct Residual {

@@ -74,19 +74,18 @@ class LanguageBuilder {
   Value attention(int64_t i, const Value& x) {
     const int64_t key_width = spec_.kv_heads * spec_.head_dim;
     const auto project = [&](const char* name, int64_t width) {
-      return layers_.linear(x, layer_name(i) + "self_attn." + name, spec_.hidden, width, spec_.qkv_bias);
+      return layers_.linear(layer_name(i) + "self_attn." + name, spec_.hidden, width, spec_.qkv_bias);
     };
-    const Value q = project("q_proj", query_width());
-    const Value k = project("k_proj", key_width);
-    const Value v = project("v_proj", key_width);
-    return dialect_.cached_attention(i, q, k, v);
+    const std::vector<Value> qkv =
+        dialect_.linears(x, {project("q_proj", query_width()), project("k_proj", key_width), project("v_proj", key_width)});
+    return dialect_.cached_attention(i, qkv[0], qkv[1], qkv[2]);
   }
 
   Value feed_forward(int64_t i, const Value& x) {
     const std::string mlp = layer_name(i) + "mlp.";
-    const Value gate = layers_.linear(x, mlp + "gate_proj", spec_.hidden, spec_.intermediate, false);
-    const Value up = layers_.linear(x, mlp + "up_proj", spec_.hidden, spec_.intermediate, false);
-    const Value gated = dialect_.multiply(dialect_.activate(gate, Activation::silu), up);
+    const Linear gate = layers_.linear(mlp + "gate_proj", spec_.hidden, spec_.intermediate, false);
+    const Linear up = layers_.linear(mlp + "up_proj", spec_.hidden, spec_.intermediate, false);
+    const Value gated = dialect_.gated_linear(x, gate, up);
     return layers_.linear(gated, mlp + "down_proj", spec_.intermediate, spec_.hidden, false);
   }
 

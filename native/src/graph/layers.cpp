@@ -24,16 +24,16 @@ std::unique_ptr<Dialect> make_dialect(const std::string& graph_name, const Build
   fail(ErrorCode::internal, "graph ", graph_name, ": unknown dialect ", static_cast<int>(options.dialect));
 }
 
-Value Layers::linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
+Linear Layers::linear(const std::string& layer, int64_t in, int64_t out, bool bias) const {
   if (options_.uses != nullptr) options_.uses->push_back({layer, out, in});
   const TensorRef* added = bias ? &tensors_.get(layer + ".bias", {out}) : nullptr;
   const QdqWeights* qdq = options_.tensorrt.weights;
-  if (qdq != nullptr && qdq->contains(layer)) return dialect_.linear(x, qdq->get(layer, out, in), added);
-  if (options_.quantized != nullptr) return dialect_.linear(x, options_.quantized->get(layer, out, in), added);
-  if (packed_ != nullptr && packed_->contains(layer)) return dialect_.linear(x, packed_->get(layer, out, in), added);
+  if (qdq != nullptr && qdq->contains(layer)) return {qdq->get(layer, out, in), added};
+  if (options_.quantized != nullptr) return {options_.quantized->get(layer, out, in), added};
+  if (packed_ != nullptr && packed_->contains(layer)) return {packed_->get(layer, out, in), added};
   const std::string weight = layer + ".weight";
   const bool elsewhere = options_.matrices != nullptr && options_.matrices->contains(weight);
-  return dialect_.linear(x, (elsewhere ? *options_.matrices : tensors_).get(weight, {out, in}), added);
+  return {&(elsewhere ? *options_.matrices : tensors_).get(weight, {out, in}), added};
 }
 
 Value Layers::layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const {

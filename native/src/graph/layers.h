@@ -22,7 +22,11 @@ class Layers {
  public:
   Layers(Dialect& dialect, const TensorStore& tensors, const BuildOptions& options, const PackedWeights* packed = nullptr)
       : dialect_(dialect), tensors_(tensors), options_(options), packed_(packed) {}
-  Value linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const;
+  /// What a Dialect computes linear layers from; each is asked for once.
+  Linear linear(const std::string& layer, int64_t in, int64_t out, bool bias) const;
+  Value linear(const Value& x, const std::string& layer, int64_t in, int64_t out, bool bias) const {
+    return dialect_.linear(x, linear(layer, in, out, bias));
+  }
   Value layer_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
   Value rms_norm(const Value& x, const std::string& layer, int64_t size, double eps) const;
   Dialect::Residual add_rms_norm(const Value& x, const Value& delta, const std::string& layer, int64_t size, double eps) const;

@@ -2,6 +2,7 @@
 // Every name shared by graph builders and runtime.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -26,7 +27,12 @@ inline std::string present_value(int64_t i) { return "present_value." + std::to_
 
 /// Domain of vila4j's own operators, and namespace of its TensorRT plugins.
 inline constexpr const char* kVila = "vila";
-inline constexpr const char* kBf16Linear = "Bf16Linear";            ///< plan/onnxruntime/custom_ops.h
+// plan/onnxruntime/custom_ops.h
+inline constexpr const char* kBf16Linear = "Bf16Linear";
+inline constexpr const char* kPackedLinear = "PackedLinear";
+inline constexpr const char* kPackedLinears = "PackedLinears";
+inline constexpr size_t kPackedLinearsCount = 3;
+inline constexpr const char* kPackedGated = "PackedGated";
 inline constexpr const char* kDecodeAttention = "DecodeAttention";  ///< tensorrt_dialect.h
 inline constexpr const char* kPluginVersion = "1";
 

@@ -53,11 +53,11 @@ class VisionBuilder {
   /// CLIP and SigLIP: LayerNorm, and a bias everywhere.
   Value block(const Value& x, const std::string& layer) {
     const Value normed = norm(x, layer + "layer_norm1");
-    const Value q = square(normed, layer + "self_attn.q_proj");
-    const Value k = square(normed, layer + "self_attn.k_proj");
-    const Value v = square(normed, layer + "self_attn.v_proj");
-    const Value middle = dialect_.add(x, square(attention(q, k, v), layer + "self_attn.out_proj"));
-    return dialect_.add(middle, feed_forward(norm(middle, layer + "layer_norm2"), layer));
+    const std::vector<Value> qkv = dialect_.linears(
+        normed, {square(layer + "self_attn.q_proj"), square(layer + "self_attn.k_proj"), square(layer + "self_attn.v_proj")});
+    const Value middle = dialect_.added_linear(x, attention(qkv[0], qkv[1], qkv[2]), square(layer + "self_attn.out_proj"));
+    const Value wide = widen(norm(middle, layer + "layer_norm2"), layer);
+    return dialect_.added_linear(middle, wide, second(layer));
   }
 
   /// InternViT: RMSNorm, one matrix for q, k and v without bias, q and k normalised over the whole width, scaled branches.
@@ -67,21 +67,22 @@ class VisionBuilder {
     const std::vector<Value> parts = dialect_.split(qkv, 3, 1);
     const Value q = rms_norm(parts[0], layer + "attn.q_norm");
     const Value k = rms_norm(parts[1], layer + "attn.k_norm");
-    const Value attended = square(attention(q, k, parts[2]), layer + "attn.proj");
+    const Value attended = dialect_.linear(attention(q, k, parts[2]), square(layer + "attn.proj"));
     const Value middle = dialect_.add(x, dialect_.multiply(attended, layers_.weight(layer + "ls1", {spec_.hidden})));
-    const Value fed = feed_forward(rms_norm(middle, layer + "norm2"), layer);
+    const Value fed = dialect_.linear(widen(rms_norm(middle, layer + "norm2"), layer), second(layer));
     return dialect_.add(middle, dialect_.multiply(fed, layers_.weight(layer + "ls2", {spec_.hidden})));
   }
 
-  Value feed_forward(const Value& x, const std::string& layer) {
-    const Value wide = layers_.linear(x, layer + "mlp.fc1", spec_.hidden, spec_.intermediate, true);
-    return layers_.linear(dialect_.activate(wide, spec_.activation), layer + "mlp.fc2", spec_.intermediate, spec_.hidden, true);
+  // The two layers of the feed-forward part.
+  Value widen(const Value& x, const std::string& layer) {
+    return dialect_.activated_linear(x, layers_.linear(layer + "mlp.fc1", spec_.hidden, spec_.intermediate, true), spec_.activation);
   }
+  Linear second(const std::string& layer) { return layers_.linear(layer + "mlp.fc2", spec_.intermediate, spec_.hidden, true); }
 
   Value attention(const Value& q, const Value& k, const Value& v) {
     return dialect_.attention(q, k, v, {tokens_, spec_.heads, spec_.head_dim, rounded_});
   }
-  Value square(const Value& x, const std::string& layer) { return layers_.linear(x, layer, spec_.hidden, spec_.hidden, true); }
+  Linear square(const std::string& layer) { return layers_.linear(layer, spec_.hidden, spec_.hidden, true); }
   Value norm(const Value& x, const std::string& layer) { return layers_.layer_norm(x, layer, spec_.hidden, spec_.norm_eps); }
   Value rms_norm(const Value& x, const std::string& layer) { return layers_.rms_norm(x, layer, spec_.hidden, spec_.norm_eps); }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "graph/builders.h"
+#include "graph/cpu_dialect.h"
 #include "graph/names.h"
 #include "graph/random_tensors.h"
 #include "graph/rope_table.h"
@@ -99,6 +100,44 @@ TEST_CASE("inputs and outputs have the names and shapes the runtime binds") {
   CHECK(described(graph.outputs) ==
         "present_key.0 fp32 [batch 1 capacity 16 ]\npresent_value.0 fp32 [batch 1 capacity 16 ]\n"
         "hidden_states fp32 [2 positions 32 ]\nlogits fp32 [batch 20 ]\n");
+}
+
+TEST_CASE("quantised layers: one operator for those of one x if their groups end together, and for what is done to a product") {
+  const auto nodes = [](const auto& write) {
+    graph::CpuDialect dialect("test");
+    write(dialect, dialect.input("x", DType::f32, {"rows", 96}));
+    std::string text;
+    for (const graph::Node& node : dialect.finish().nodes) text += (text.empty() ? "" : " ") + node.op;
+    return text;
+  };
+  TensorRef codes[3], bias;
+  bias.name = "bias", bias.dtype = DType::f32, bias.shape = {16};
+  for (size_t i = 0; i < 3; ++i) codes[i].name = "w" + std::to_string(i), codes[i].dtype = DType::u8;
+  const auto layer = [&](size_t i, int64_t group, int32_t bits, const TensorRef* added = nullptr) {
+    return graph::Linear{graph::QuantizedLinear{{16, 96, group, bits, kernels::Zero::middle}, &codes[i]}, added};
+  };
+  using Dialect = graph::Dialect;
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.linears(x, {layer(0, 32, 4, &bias), layer(1, 96, 8), layer(2, 32, 4)}); }) ==
+        "PackedLinears");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.linears(x, {layer(0, 32, 4), layer(1, 64, 4), layer(2, 32, 4)}); }) ==
+        "PackedLinear PackedLinear PackedLinear");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.linears(x, {layer(0, 32, 4), layer(1, 32, 4)}); }) == "PackedLinear PackedLinear");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.gated_linear(x, layer(0, 32, 8), layer(1, 32, 4)); }) == "PackedGated");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.gated_linear(x, layer(0, 32, 4), layer(1, 64, 4)); }) ==
+        "PackedLinear PackedLinear QuickGelu Mul");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.gated_linear(x, layer(0, 32, 4), layer(1, 32, 4, &bias)); }) ==
+        "PackedLinear PackedLinear QuickGelu Mul");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.activated_linear(x, layer(0, 32, 4, &bias), Activation::gelu_tanh); }) ==
+        "PackedLinear");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.activated_linear(x, layer(0, 32, 4), Activation::gelu_erf); }) ==
+        "PackedLinear Gelu");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.added_linear("sum", x, layer(0, 32, 4)); }) == "PackedLinear");
+  TensorRef floats;
+  floats.name = "floats", floats.dtype = DType::f32, floats.shape = {16, 96};
+  const graph::Linear plain{&floats, nullptr};
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.linears(x, {plain, plain, plain}); }) == "Gemm Gemm Gemm");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.gated_linear(x, plain, plain); }) == "Gemm Gemm QuickGelu Mul");
+  CHECK(nodes([&](Dialect& d, const auto& x) { d.added_linear("sum", x, plain); }) == "Gemm Add");
 }
 
 TEST_CASE("what cannot be built is refused in one line") {

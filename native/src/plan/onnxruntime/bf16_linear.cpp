@@ -5,6 +5,7 @@
 
 #include "graph/names.h"
 #include "kernels/bf16_product.h"
+#include "kernels/epilogue.h"
 #include "plan/onnxruntime/linear_tasks.h"
 #include "plan/onnxruntime/operator.h"
 
@@ -50,7 +51,8 @@ class Bf16Linear {
       const int64_t begin = kBf16Panel * (panels * task / tasks);
       const int64_t end = std::min(kBf16Panel * (panels * (task + 1) / tasks), matrix.n);
       product.multiply(matrix, prepared, rows, begin, end, y, matrix.n, transposed.reserve(product.scratch_bytes));
-      if (bias.data != nullptr) add_bias(bias.data, rows, begin, end, y, matrix.n);
+      if (bias.data == nullptr) return;
+      kernels::epilogues().front().finish({bias.data + begin, {}, nullptr}, rows, end - begin, y + begin, matrix.n);
     });
   }
 

@@ -15,8 +15,8 @@ OrtCustomOpDomain* make_custom_ops(const OrtApi& api) {
   OrtCustomOpDomain* domain = nullptr;
   check(api, api.CreateCustomOpDomain(graph::names::kVila, &domain), "ONNX Runtime operator domain");
   Handle<OrtCustomOpDomain> owned(domain, api.ReleaseCustomOpDomain);
-  for (const OrtCustomOp* op :
-       {packed_linear_op(), bf16_linear_op(), cached_attention_op(), full_attention_op(), row_norm_op()}) {
+  for (const OrtCustomOp* op : {packed_linear_op(), packed_linears_op(), packed_gated_op(), bf16_linear_op(), cached_attention_op(),
+                                full_attention_op(), row_norm_op()}) {
     check(api, api.CustomOpDomain_Add(domain, op), op->GetName(op));
   }
   return owned.release();

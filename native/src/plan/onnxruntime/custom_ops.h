@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // vila4j's own operators inside ONNX Runtime's graphs, domain "vila", version 1.
 //
-// PackedLinear: y[.., n] = x[.., k] times packed weights (kernels/packed_matrix.h), activations rounded to 8 bits in blocks of 32.
-//   inputs   x f32 [.., k]; weights u8 [PackedShape::bytes()]; bias f32 [n], optional
+// PackedLinear: y[.., n] = x[.., k] times packed weights (kernels/packed_matrix.h), activations rounded to 8 bits in blocks of 32;
+// then the bias, a curve and another tensor (kernels/epilogue.h).
+//   inputs   x f32 [.., k]; weights u8 [PackedShape::bytes()]; bias f32 [n], optional; addend f32 as y, optional
 //   outputs  y f32 [.., n]
-//   attributes  n, k, group, bits (4, 8), zero (the number of kernels::Zero): int
+//   attributes  k: int; n, group, bits (4, 8), zero (the number of kernels::Zero): a list of int, a number for each matrix; linear,
+//               cubic (of kernels::Curve; none if both are zero): float
+//
+// PackedLinears: three matrices times the same x, which is rounded once. Their groups must end at the same input behind k.
+//   inputs   x f32 [.., k]; three weights; three biases, each optional
+//   outputs  three y, f32 [.., n]
+//   attributes  k, n, group, bits, zero as those of PackedLinear
+//
+// PackedGated: y = silu(x times a first matrix) * (x times a second one), which are of one size.
+//   inputs   x f32 [.., k]; two weights
+//   outputs  y f32 [.., n]
+//   attributes  k, n, group, bits, zero as those of PackedLinear
 //
 // Bf16Linear: y[.., n] = x[.., k] times weights as a checkpoint stores them (kernels/bf16_product.h). Where the processor
 // multiplies bfloat16, activations are rounded to it.

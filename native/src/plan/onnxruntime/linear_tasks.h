@@ -28,11 +28,4 @@ inline int64_t linear_tasks(size_t bytes, int64_t rows, int64_t most) {
   return std::clamp<int64_t>(by_size, 1, std::min(kMostTasks, most));
 }
 
-/// Adds the biases of outputs [begin, end) to y[row, n], rows `stride` apart.
-inline void add_bias(const float* bias, int64_t rows, int64_t begin, int64_t end, float* y, int64_t stride) {
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t n = begin; n < end; ++n) y[row * stride + n] += bias[n];
-  }
-}
-
 }  // namespace vila::plan::onnxruntime

@@ -16,12 +16,32 @@ void* Call::read(const OrtValue* value, std::vector<int64_t>& shape) const {
   return data;
 }
 
+namespace {
+
+void check_range(const char* op, const char* name, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high)
+    fail(ErrorCode::backend, op, ", attribute ", name, ": ", value, ", expected ", low, " to ", high);
+}
+
+}  // namespace
+
 int64_t attribute(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name, int64_t low, int64_t high) {
   int64_t value = 0;
   check(api, api.KernelInfoGetAttribute_int64(info, name, &value), join(op, ", attribute ", name));
-  if (value < low || value > high)
-    fail(ErrorCode::backend, op, ", attribute ", name, ": ", value, ", expected ", low, " to ", high);
+  check_range(op, name, value, low, high);
   return value;
+}
+
+std::vector<int64_t> attributes(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name, size_t count,
+                                int64_t low, int64_t high) {
+  const std::string what = join(op, ", attribute ", name);
+  size_t size = 0;
+  check(api, api.KernelInfoGetAttributeArray_int64(info, name, nullptr, &size), what);
+  if (size != count) fail(ErrorCode::backend, what, ": ", size, " numbers, expected ", count);
+  std::vector<int64_t> values(size);
+  check(api, api.KernelInfoGetAttributeArray_int64(info, name, values.data(), &size), what);
+  for (const int64_t value : values) check_range(op, name, value, low, high);
+  return values;
 }
 
 float float_attribute(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name) {

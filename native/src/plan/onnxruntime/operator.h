@@ -109,6 +109,9 @@ class Call {
 
 /// An operator's integer attribute; throws backend unless it lies in [low, high].
 int64_t attribute(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name, int64_t low, int64_t high);
+/// A list of integers, each in [low, high]; throws backend unless there are `count`.
+std::vector<int64_t> attributes(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name, size_t count,
+                                int64_t low, int64_t high);
 float float_attribute(const OrtApi& api, const OrtKernelInfo* info, const char* op, const char* name);
 
 /// Runs `call`; what it throws becomes a status.

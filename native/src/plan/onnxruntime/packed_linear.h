@@ -5,7 +5,9 @@
 
 namespace vila::plan::onnxruntime {
 
-/// The operator PackedLinear (custom_ops.h); a static object.
+/// The operators PackedLinear, PackedLinears and PackedGated (custom_ops.h); static objects.
 const OrtCustomOp* packed_linear_op();
+const OrtCustomOp* packed_linears_op();
+const OrtCustomOp* packed_gated_op();
 
 }  // namespace vila::plan::onnxruntime
