@@ -10,7 +10,8 @@ import org.bytedeco.javacpp.Pointer;
  * VilaImage#of(DevicePixels)}, which says what must stay until when. Immutable; it keeps a {@link Pointer} that it is given from
  * being freed by the garbage collector, and frees nothing itself.
  *
- * <p>The device is the first one that CUDA lists, the memory that of its primary context, which CUDA's runtime uses.
+ * <p>The device is that of the model that reads them ({@link LoadOptions#device}), the memory that of its primary context, which
+ * CUDA's runtime uses.
  */
 public final class DevicePixels {
   private final Address rgb;

@@ -13,6 +13,7 @@ public final class LoadOptions {
   private final String backend;
   private final String precision;
   private final Optional<Path> cacheDir;
+  private final int device;
   private final int threads;
   private final int contextLength;
   private final int maxRequests;
@@ -25,6 +26,7 @@ public final class LoadOptions {
     backend = builder.backend;
     precision = builder.precision;
     cacheDir = builder.cacheDir;
+    device = builder.device;
     threads = builder.threads;
     contextLength = builder.contextLength;
     maxRequests = builder.maxRequests;
@@ -62,6 +64,7 @@ public final class LoadOptions {
     builder.backend = backend;
     builder.precision = precision;
     builder.cacheDir = cacheDir;
+    builder.device = device;
     builder.threads = threads;
     builder.contextLength = contextLength;
     builder.maxRequests = maxRequests;
@@ -97,6 +100,15 @@ public final class LoadOptions {
    */
   public Optional<Path> cacheDir() {
     return cacheDir;
+  }
+
+  /**
+   * The CUDA device of the backend tensorrt.
+   *
+   * @return its number; 0 for other backends
+   */
+  public int device() {
+    return device;
   }
 
   /**
@@ -172,6 +184,7 @@ public final class LoadOptions {
       options.backend(backendText);
       options.precision(precisionText);
       options.cache_dir(cacheText);
+      options.device(device);
       options.threads(threads);
       options.context_length(contextLength);
       options.max_requests(maxRequests);
@@ -191,6 +204,7 @@ public final class LoadOptions {
     private String backend = "auto";
     private String precision = "default";
     private Optional<Path> cacheDir = Optional.empty();
+    private int device = 0;
     private int threads = 0;
     private int contextLength = 0;
     private int maxRequests = 8;
@@ -236,6 +250,18 @@ public final class LoadOptions {
      */
     public Builder cacheDir(Path cacheDir) {
       this.cacheDir = Optional.of(cacheDir);
+      return this;
+    }
+
+    /**
+     * The CUDA device of the backend tensorrt, on which its plans are built and run. {@code CUDA_VISIBLE_DEVICES} hides devices;
+     * the rest are counted from 0.
+     *
+     * @param device its number, as {@link Vila#doctor()} lists them; 0 unless set, and for other backends
+     * @return this
+     */
+    public Builder device(int device) {
+      this.device = device;
       return this;
     }
 

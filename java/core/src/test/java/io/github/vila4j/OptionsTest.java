@@ -91,6 +91,7 @@ class OptionsTest {
             .backend("b")
             .precision("p")
             .cacheDir(Path.of("/c"))
+            .device(3)
             .threads(4)
             .contextLength(5)
             .maxRequests(6)
@@ -101,7 +102,7 @@ class OptionsTest {
             .build();
     assertEquals(Optional.of(Path.of("/c")), options.cacheDir());
     try (var arrived = options.toBuilder().build().toNative()) {
-      assertEquals("b p /c 4 5 6 " + (1L << 33) + " " + (1L << 34) + " t true", describe(arrived));
+      assertEquals("b p /c 3 4 5 6 " + (1L << 33) + " " + (1L << 34) + " t true", describe(arrived));
     }
   }
 
@@ -112,6 +113,7 @@ class OptionsTest {
             Text.take(o.backend()),
             Text.take(o.precision()),
             Text.take(o.cache_dir()),
+            "" + o.device(),
             "" + o.threads(),
             "" + o.context_length(),
             "" + o.max_requests(),

@@ -29,6 +29,12 @@ final class ModelOptions {
   @Option(names = "--backend", paramLabel = "NAME", defaultValue = "auto", description = "auto, onnxruntime or tensorrt.")
   private String backend;
 
+  @Option(
+      names = "--device",
+      paramLabel = "N",
+      description = "The CUDA device of tensorrt, as doctor lists them from 0 on; the first unless given.")
+  private int device;
+
   @Option(names = "--threads", paramLabel = "N", description = "Threads of one computation; as many as cores unless given.")
   private int threads;
 
@@ -56,7 +62,12 @@ final class ModelOptions {
 
   LoadOptions toLoadOptions() {
     LoadOptions.Builder builder =
-        LoadOptions.builder().precision(precision).backend(backend).threads(threads).contextLength(context);
+        LoadOptions.builder()
+            .precision(precision)
+            .backend(backend)
+            .device(device)
+            .threads(threads)
+            .contextLength(context);
     if (cacheDir != null) {
       builder.cacheDir(cacheDir);
     }

@@ -252,6 +252,18 @@ class MainTest {
   }
 
   @Test
+  void aDeviceIsChosenOfTheBackendThatHasSome() {
+    Run.fails(
+        2,
+        "device: 1, expected 0: only the backend tensorrt chooses among devices",
+        "plan",
+        "--model",
+        Run.CLIP,
+        "--device",
+        "1");
+  }
+
+  @Test
   void planCompilesThenFindsThePlans() {
     String cache = temp.resolve("cache").toString();
     assertFalse(Run.ok("plan", "--model", Run.CLIP, "--cache-dir", cache).isEmpty());

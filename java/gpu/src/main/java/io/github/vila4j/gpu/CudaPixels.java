@@ -33,7 +33,7 @@ public final class CudaPixels {
   /**
    * Pixels whose rows lie without a gap, in memory of {@code cuMemAlloc}.
    *
-   * @param rgb the CUdeviceptr of red, green and blue bytes, in the primary context of the first device
+   * @param rgb the CUdeviceptr of red, green and blue bytes, in the primary context of the model's device
    * @param width pixels in a row
    * @param height rows
    * @param stream what fills them has been given to this stream; null for the default stream
