@@ -10,8 +10,8 @@ const std::vector<Epilogues>& epilogues() {
   static const std::vector<Epilogues> list = [] {
     std::vector<Epilogues> usable;
 #ifdef VILA_X86
-    if (has_avx512()) usable.push_back(avx512_epilogues());
-    if (has_avx2()) usable.push_back(avx2_epilogues());
+    if (may_use(InstructionSet::avx512)) usable.push_back(avx512_epilogues());
+    if (may_use(InstructionSet::avx2)) usable.push_back(avx2_epilogues());
 #endif
     usable.push_back(portable_epilogues());
     return usable;

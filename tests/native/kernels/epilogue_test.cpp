@@ -9,7 +9,10 @@
 #include <random>
 #include <vector>
 
+#include "kernels/tested_sets.h"
+
 using namespace vila::kernels;  // NOLINT
+using vila::testing::check_tested;
 
 namespace {
 
@@ -44,6 +47,10 @@ struct Block {
 };
 
 }  // namespace
+
+TEST_CASE("epilogues: every implementation that there is") {
+  check_tested("epilogues", epilogues(), {InstructionSet::avx512, InstructionSet::avx2});
+}
 
 TEST_CASE("curves: close to the formulas everywhere, numbers that are none, limits") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
