@@ -69,6 +69,7 @@ void DeviceCache::copy_rows(SequenceCache& from, int64_t rows) {
   auto* other = dynamic_cast<DeviceCache*>(&from);
   if (other == nullptr) fail(ErrorCode::internal, "KV cache: a cache of another backend");
   const std::lock_guard lock(work_.mutex);
+  const DeviceScope scope(work_.device);
   if (rows < 0 || rows > capacity() || rows > other->capacity()) {
     fail(ErrorCode::internal, "KV cache: ", rows, " rows from one of ", other->capacity(), " to one of ", capacity());
   }
