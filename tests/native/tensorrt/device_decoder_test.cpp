@@ -306,6 +306,39 @@ TEST_CASE("tokens are chosen on the device as the sampler chooses them, and logi
   }
 }
 
+TEST_CASE("a step that samples sends up a position and an id, and reads back what was chosen, in one copy each way") {
+  Journal journal;
+  DeviceDecoder decoder = make(journal);
+  Sequence a(decoder), b(decoder);
+  std::vector<Sequence*> both{&a, &b};
+  int32_t tokens[2] = {-1, -1};
+  for (Sequence* sequence : both) {
+    sequence->cache().reserve(32, 0);
+    decoder.begin_sampling(sequence->cache(), {}, 1, {});
+    sequence->step({1, 0.5}, &tokens[0]);
+  }
+  for (int i = 0; i < 4; ++i) {  // warm, captured, replayed
+    const emulator::Copies before = emulator::copies();
+    a.step({0.25}, &tokens[0]);
+    const emulator::Copies after = emulator::copies();
+    CHECK(after.up - before.up == 1);
+    CHECK(after.bytes_up - before.bytes_up == sizeof(int64_t) + sizeof(int32_t));
+    CHECK(after.down - before.down == 1);
+    CHECK(after.bytes_down - before.bytes_down == sizeof(cuda::SampledToken));
+    b.step({0.25}, &tokens[1]);
+  }
+  for (int i = 0; i < 4; ++i) {  // together: what the sampler is to do goes up, too
+    std::vector<SequenceStep> steps{a.next(0.5), b.next(2)};
+    for (size_t s = 0; s < steps.size(); ++s) steps[s].logits = nullptr, steps[s].token = &tokens[s];
+    const emulator::Copies before = emulator::copies();
+    decoder.run(steps, 1, nullptr);
+    const emulator::Copies after = emulator::copies();
+    if (i > 0) CHECK(after.up - before.up == 2);  // the first makes the group
+    CHECK(after.down - before.down == 1);
+    CHECK(after.bytes_down - before.bytes_down == 2 * sizeof(cuda::SampledToken));
+  }
+}
+
 TEST_CASE("plans that were not used longest are given up for others when memory lacks, and loaded again") {
   Journal journal;
   bool full = false;

@@ -84,6 +84,12 @@ size_t bytes_in_use(int device);
 void set_memory(size_t bytes);
 /// How many devices there are; 1 at first.
 void set_devices(int count);
+/// Copies between host and device that streams have done so far, those of graphs too.
+struct Copies {
+  int up = 0, down = 0;
+  size_t bytes_up = 0, bytes_down = 0;
+};
+Copies copies();
 /// Keeps the work of this stream from now on until it is waited for, as a slow device would.
 void hold(cudaStream_t stream);
 
@@ -102,12 +108,7 @@ inline cudaError_t cudaFreeHost(void* memory) {
   return cudaSuccess;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  return emulator::enqueue(stream, [=] {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-    return cudaSuccess;
-  });
-}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   return emulator::enqueue(stream, [=] {
     std::memset(to, value, bytes);

@@ -50,6 +50,8 @@ size_t in_use = 0, memory_bytes = SIZE_MAX;
 std::atomic<int> devices{1};
 thread_local int current = 0;
 
+Copies done;  // under `device`
+
 /// What cudaMemcpy() has taken and not yet brought to the device. Under `device`.
 std::vector<std::function<void()>> brought;
 void bring() {
@@ -267,6 +269,11 @@ size_t bytes_in_use(int of) {
 
 void set_devices(int count) { devices = count; }
 
+Copies copies() {
+  const std::lock_guard lock(device);
+  return done;
+}
+
 void set_memory(size_t bytes) {
   const std::lock_guard lock(memory_mutex);
   memory_bytes = bytes;
@@ -311,6 +318,16 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   emulator::bring();
   std::memcpy(to, from, bytes);
   return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  return emulator::enqueue(stream, [=] {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    emulator::Copies& done = emulator::done;
+    if (kind == cudaMemcpyHostToDevice) ++done.up, done.bytes_up += bytes;
+    if (kind == cudaMemcpyDeviceToHost) ++done.down, done.bytes_down += bytes;
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaDeviceSynchronize() {
